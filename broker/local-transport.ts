@@ -1,0 +1,119 @@
+/** The publisher's transport inside the broker's process: blocks and messages straight onto each connection. */
+import type { Clock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import type { BlockRun, IncomingRequest, PublisherHandlers, PublisherTransport } from "../shared/transport.ts";
+import { BlockFramer } from "./block-framer.ts";
+import type { ClientDirectory } from "./client-directory.ts";
+import { type ClientLink, encodePublish } from "./client-link.ts";
+
+/** The log hears of dropped messages this often at most. */
+const DROP_REPORT_INTERVAL_MS = 10_000;
+
+/**
+ * Carries what the publisher sends past Aedes's publish queue, which is one for all clients and waits for the slowest.
+ * A device has at most one chunk waiting; an observer that does not keep up loses messages and delays nobody.
+ */
+export class LocalTransport implements PublisherTransport {
+  private readonly clients: ClientDirectory;
+  private readonly log: Log;
+  private readonly clock: Clock;
+  private readonly framer = new BlockFramer();
+  private handlers: PublisherHandlers | undefined;
+  private nextDropReportMs = 0;
+
+  constructor(clients: ClientDirectory, log: Log, clock: Clock) {
+    this.clients = clients;
+    this.log = log;
+    this.clock = clock;
+  }
+
+  start(handlers: PublisherHandlers): Promise<void> {
+    this.handlers = handlers;
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    this.handlers = undefined;
+    return Promise.resolve();
+  }
+
+  sendBlocks(thing: string, run: BlockRun, from: number): number | undefined {
+    const device = this.clients.device(thing, run.topic);
+    const watchers = this.clients.watchers(run.topic);
+    if (device === undefined && watchers.length === 0) return undefined;
+    if (device?.canTakeChunk === false) {
+      device.owesReady = true;
+      return 0;
+    }
+    const chunk = this.framer.frame(run, from);
+    const isAll = from + chunk.blockCount === run.blockIds.length;
+    let readers = 1;
+    const release = (): void => {
+      if (--readers === 0) chunk.release();
+    };
+    for (const watcher of watchers) {
+      if (!this.admits(watcher, chunk.blockCount)) continue;
+      readers++;
+      watcher.write(chunk.packets, release);
+    }
+    if (device !== undefined) {
+      device.owesReady ||= !isAll;
+      device.writeChunk(chunk.packets, () => {
+        release();
+        this.reportReady(device);
+      });
+    } else {
+      release();
+      if (!isAll) setImmediate(() => this.handlers?.deviceReady(thing));
+    }
+    return chunk.blockCount;
+  }
+
+  sendMessage(thing: string, topic: string, payload: Uint8Array): void {
+    if (!this.deliver(thing, topic, payload)) this.log.debug("nobody receives this topic", { thing, topic });
+  }
+
+  /** Shows a thing's request to those who are subscribed to its topic, then hands it to the publisher. */
+  requestArrived(thing: string, request: IncomingRequest): void {
+    this.deliver(thing, request.topic, request.payload);
+    if (this.handlers === undefined) this.log.warn("no publisher for a request", { thing, topic: request.topic });
+    else this.handlers.requestArrived(request);
+  }
+
+  /** Tells the publisher that a device which took less than all can take more, or is gone. */
+  reportReady(link: ClientLink): void {
+    if (!link.owesReady || !(link.isClosed || link.canTakeChunk)) return;
+    link.owesReady = false;
+    this.handlers?.deviceReady(link.clientId);
+  }
+
+  /** Writes a message to one connection, or drops it when too much waits there. */
+  write(link: ClientLink, topic: string, payload: Uint8Array): void {
+    if (this.admits(link, 1)) link.write(encodePublish(topic, payload));
+  }
+
+  private deliver(thing: string, topic: string, payload: Uint8Array): boolean {
+    const device = this.clients.device(thing, topic);
+    const watchers = this.clients.watchers(topic);
+    if (device === undefined && watchers.length === 0) return false;
+    const packet = encodePublish(topic, payload);
+    for (const link of device === undefined ? watchers : [device, ...watchers]) {
+      if (this.admits(link, 1)) link.write(packet);
+    }
+    return true;
+  }
+
+  private admits(link: ClientLink, messageCount: number): boolean {
+    if (link.hasRoom) return true;
+    link.droppedMessages += messageCount;
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs < this.nextDropReportMs) return false;
+    this.nextDropReportMs = nowMs + DROP_REPORT_INTERVAL_MS;
+    this.log.warn("a client does not keep up, messages dropped", {
+      clientId: link.clientId,
+      droppedMessages: link.droppedMessages,
+    });
+    link.droppedMessages = 0;
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+/** What stands between a connection's bytes and the broker: the packet size limit, and a stop while answers pile up. */
+import type { Duplex } from "node:stream";
+import { type PacketFault, PacketScanner } from "./protocol/packet-scanner.ts";
+
+/** Bytes that may wait to be sent to a client before its next packets are left unread. */
+const MAX_UNSENT_BYTES = 256 * 1024;
+
+/**
+ * Guards the reads of one connection. Aedes reads with `connection.read(null)` and feeds its parser, so the guard takes
+ * the place of `read`: it reports a faulty packet when its header is there, before its body is buffered, and reads
+ * nothing while more than 256 KiB wait to be sent to a client that does not take its answers.
+ */
+export class ReadGuard {
+  private readonly connection: Duplex;
+  private readonly onFault: (fault: PacketFault) => void;
+  private readonly scanner = new PacketScanner();
+  private held: (() => void)[] = [];
+
+  constructor(connection: Duplex, onFault: (fault: PacketFault) => void) {
+    this.connection = connection;
+    this.onFault = onFault;
+    const read = connection.read.bind(connection);
+    connection.read = (size?: number | null) => {
+      // A read of 0 asks the source for more and takes nothing; the stream itself makes it.
+      if (size === 0) return read(0);
+      if (this.isBlocked) return null;
+      return this.pass(read(size ?? undefined));
+    };
+    connection.on("drain", () => this.resume());
+  }
+
+  /** Runs `take` now, or in order with others once the client has taken what waits for it. */
+  whenDrained(take: () => void): void {
+    if (this.isBlocked) this.held.push(take);
+    else take();
+  }
+
+  /** Runs what is held, whatever waits: the connection is gone, and the callbacks inside must be called. */
+  release(): void {
+    const held = this.held;
+    this.held = [];
+    for (const take of held) take();
+  }
+
+  /** Held work is at most one read of the connection, because nothing is read while there is some. */
+  private get isBlocked(): boolean {
+    return this.held.length > 0 || this.connection.writableLength > MAX_UNSENT_BYTES;
+  }
+
+  private pass(bytes: Buffer | null): Buffer | null {
+    const fault = bytes === null ? undefined : this.scanner.scan(bytes);
+    if (fault === undefined) return bytes;
+    this.onFault(fault);
+    return null;
+  }
+
+  private resume(): void {
+    while (this.held.length > 0 && this.connection.writableLength <= MAX_UNSENT_BYTES) this.held.shift()?.();
+    if (!this.isBlocked) this.connection.emit("readable");
+  }
+}

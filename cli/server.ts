@@ -1,0 +1,149 @@
+/** The whole server in one process: storage, registry, control plane, broker and publisher, started and stopped together. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { startBroker } from "../broker/broker.ts";
+import { type ControlPlaneConfig, createControlPlane } from "../publisher/control/control-plane.ts";
+import { FileCache } from "../publisher/file-cache.ts";
+import { createChainedObjectStore } from "../publisher/object-store/chained-object-store.ts";
+import { startEmbeddedS3 } from "../publisher/object-store/embedded-s3.ts";
+import type { ObjectStore } from "../publisher/object-store/object-store.ts";
+import { createS3ObjectStore } from "../publisher/object-store/s3-object-store.ts";
+import { Publisher } from "../publisher/publisher.ts";
+import { openSqliteRegistry } from "../publisher/registry/sqlite-registry.ts";
+import { StreamDirectory } from "../publisher/stream-directory.ts";
+import { systemClock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import { createExternalPublisherTransport } from "../shared/mqtt-connection.ts";
+import type { RequestProfile } from "../shared/protocol/decode.ts";
+import { OtaError } from "../shared/protocol/errors.ts";
+import { systemRandom } from "../shared/random.ts";
+import type { PublisherTransport } from "../shared/transport.ts";
+
+/** What a server is started with. Port 0 picks a free one. */
+export interface ServerOptions {
+  readonly host: string;
+  readonly mqttPort: number;
+  readonly wsPort: number;
+  readonly httpPort: number;
+  readonly s3Port: number;
+  readonly dataDir: string;
+  /** Storage to read from instead of the embedded S3 server; looked through in order. */
+  readonly s3Endpoints: readonly string[];
+  /** A broker to be a client of, instead of the embedded one. */
+  readonly brokerUrl?: string;
+  readonly observers: readonly string[];
+  readonly control: ControlPlaneConfig;
+  readonly profile: RequestProfile;
+  /** Most bytes of files kept in memory. */
+  readonly cacheBytes: number;
+  /** How old the last check of an object may be when it is served, in milliseconds. */
+  readonly checkIntervalMs: number;
+  /** How long files are served without a check while the store cannot be asked, in milliseconds. */
+  readonly serveStaleMs: number;
+  readonly log: Log;
+}
+
+/** A running server. */
+export interface Server {
+  /** Where it accepts connections; `ws` is absent with a broker elsewhere. */
+  readonly urls: { readonly mqtt: string; readonly ws?: string; readonly http: string; readonly s3: string };
+  /** Stops everything; what was acknowledged is on disk. */
+  close(): Promise<void>;
+}
+
+type Closer = () => Promise<void>;
+
+/**
+ * Starts a server; resolves once everything accepts connections. Rejects with OtaError, and then nothing is left
+ * running.
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const closers: Closer[] = [];
+  try {
+    const urls = await startParts(options, closers);
+    return { urls, close: () => closeAll(closers) };
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+async function startParts(options: ServerOptions, closers: Closer[]): Promise<Server["urls"]> {
+  const { host, dataDir, control, log } = options;
+  await createDataDir(dataDir);
+  const registry = openSqliteRegistry(join(dataDir, "streams.sqlite"));
+  closers.push(() => registry.close());
+  const storage = await startStorage(options, closers);
+  const messaging = await startMessaging(options, closers);
+
+  const clock = systemClock;
+  const directory = new StreamDirectory(registry);
+  closers.push(async () => directory.close());
+  const { cacheBytes: maxBytes, checkIntervalMs, serveStaleMs, profile } = options;
+  const files = new FileCache({ store: storage.objectStore, clock, maxBytes, checkIntervalMs, serveStaleMs });
+  const publisher = new Publisher({ transport: messaging.transport, directory, files, log, profile });
+  await publisher.start();
+  closers.push(() => messaging.transport.stop());
+
+  const controlPlane = createControlPlane({ registry, objectStore: storage.objectStore, clock, log, config: control });
+  closers.push(() => controlPlane.close());
+  const http = await controlPlane.listen({ host, port: options.httpPort });
+  return { ...messaging.urls, http: `http://${formatHost(host)}:${http.port}`, s3: storage.url };
+}
+
+async function startStorage(
+  options: ServerOptions,
+  closers: Closer[],
+): Promise<{ objectStore: ObjectStore; url: string }> {
+  const { region } = options.control;
+  const [firstEndpoint] = options.s3Endpoints;
+  if (firstEndpoint !== undefined) {
+    const stores = options.s3Endpoints.map((endpoint) => createS3ObjectStore({ endpoint, region }));
+    const objectStore = createChainedObjectStore(stores);
+    closers.push(() => objectStore.close());
+    return { objectStore, url: firstEndpoint };
+  }
+  const embedded = await startEmbeddedS3({
+    dataDir: join(options.dataDir, "s3"),
+    host: options.host,
+    port: options.s3Port,
+  });
+  closers.push(() => embedded.close());
+  // The embedded server checks no secrets, so the caller's own stay out of it.
+  const credentials = { accessKeyId: "otastream", secretAccessKey: "otastream" };
+  const objectStore = createS3ObjectStore({ endpoint: embedded.endpoint, region, credentials });
+  closers.push(() => objectStore.close());
+  return { objectStore, url: embedded.endpoint };
+}
+
+async function startMessaging(
+  options: ServerOptions,
+  closers: Closer[],
+): Promise<{ transport: PublisherTransport; urls: { mqtt: string; ws?: string } }> {
+  const { brokerUrl, host, mqttPort, wsPort, observers, log } = options;
+  if (brokerUrl !== undefined) {
+    const transport = createExternalPublisherTransport({ url: brokerUrl, log, random: systemRandom });
+    return { transport, urls: { mqtt: brokerUrl } };
+  }
+  const broker = await startBroker({ host, mqttPort, wsPort, observers, log });
+  closers.push(() => broker.close());
+  return { transport: broker.transport, urls: { mqtt: broker.mqttUrl, ws: broker.wsUrl } };
+}
+
+async function createDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new OtaError("DataDirNotUsable", `--data-dir ${dataDir} cannot be created: ${reason}`, { cause });
+  }
+}
+
+/** Closes in the reverse order of starting: first what takes requests, last what keeps their results. */
+async function closeAll(closers: Closer[]): Promise<void> {
+  for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
+}
+
+function formatHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,38 @@
+/** Turns missing blocks into GetStream requests within the protocol's limits and the window. No IO. */
+import { formatBitmap } from "../../shared/protocol/bitmap.ts";
+import { MAX_BITMAP_BYTES, MAX_RESPONSE_BYTES } from "../../shared/protocol/limits.ts";
+import type { GetRequest } from "../../shared/protocol/messages.ts";
+import type { BlockLedger } from "./block-ledger.ts";
+
+/** What the requests of one file have in common. */
+export interface RequestFrame {
+  readonly fileId: number;
+  readonly streamVersion: number;
+  readonly blockSizeBytes: number;
+}
+
+/**
+ * The next blocks to ask for: the lowest missing ones that fit one answer (131,072 bytes), one bitmap and what the
+ * window leaves free. Empty while the window has too little room for a request that is worth sending, unless `urgent`.
+ */
+export function planBlocks(ledger: BlockLedger, windowBytes: number, urgent: boolean): Uint32Array {
+  const freeBytes = windowBytes - ledger.askedBytes;
+  const worthBytes = Math.min(MAX_RESPONSE_BYTES, windowBytes / 2);
+  const blockIds = new Uint32Array(0);
+  if (ledger.askedBytes > 0 && (freeBytes < ledger.blockSizeBytes || (freeBytes < worthBytes && !urgent)))
+    return blockIds;
+  const most = Math.max(1, Math.floor(MAX_RESPONSE_BYTES / ledger.blockSizeBytes));
+  const missing = ledger.findMissing(most, Math.max(freeBytes, ledger.blockSizeBytes));
+  return withinBitmap(missing);
+}
+
+/** The request for some blocks: by bitmap, with n beside it, because a stock server may insist on n. */
+export function formatGet(frame: RequestFrame, clientToken: string, blockIds: Uint32Array): GetRequest {
+  return { clientToken, ...frame, ...formatBitmap(blockIds), blockCount: blockIds.length };
+}
+
+function withinBitmap(blockIds: Uint32Array): Uint32Array {
+  const end = (blockIds[0] ?? 0) + MAX_BITMAP_BYTES * 8;
+  const beyond = blockIds.findIndex((blockId) => blockId >= end);
+  return beyond < 0 ? blockIds : blockIds.subarray(0, beyond);
+}

@@ -1,0 +1,93 @@
+/** What goes into a download session and what comes out of it. No IO. */
+import type { OtaErrorCode } from "../../shared/protocol/errors.ts";
+import type {
+  DescribedFile,
+  DescribeRequest,
+  Description,
+  GetRequest,
+  RejectedMessage,
+} from "../../shared/protocol/messages.ts";
+
+/** Something that happened. Every input is handed over with the monotonic time in milliseconds. */
+export type SessionInput =
+  /** Connected and subscribed, for the first time or again. */
+  | { readonly on: "connected" }
+  | { readonly on: "disconnected" }
+  | { readonly on: "described"; readonly description: Description }
+  /** `held` is a bitmap of the blocks that are in the store already; `complete` says the image is in place and verified. */
+  | { readonly on: "fileOpened"; readonly fileId: number; readonly held: Uint8Array; readonly complete: boolean }
+  | {
+      readonly on: "blockArrived";
+      readonly fileId: number;
+      readonly blockId: number;
+      readonly sizeBytes: number;
+      readonly clientToken?: string | undefined;
+    }
+  | { readonly on: "rejected"; readonly rejection: RejectedMessage }
+  /** The image passed its checks and is in place. */
+  | { readonly on: "verified"; readonly fileId: number }
+  /** The assembled file failed its checks; the store was emptied. */
+  | { readonly on: "mismatched"; readonly fileId: number; readonly failure: SessionFailure }
+  /** The deadline passed. */
+  | { readonly on: "timeout" };
+
+/** Something the shell has to do, in order, before the next input. */
+export type SessionCommand =
+  | { readonly do: "publishDescribe"; readonly request: DescribeRequest }
+  | { readonly do: "publishGet"; readonly request: GetRequest }
+  /** Open the image store for this file of this version, and answer with `fileOpened`. */
+  | { readonly do: "openFile"; readonly file: DescribedFile; readonly streamVersion: number }
+  /** Write the block that just arrived. */
+  | { readonly do: "keepBlock"; readonly fileId: number; readonly blockId: number }
+  /** Check the assembled file and hand it over; answer with `verified` or `mismatched`. */
+  | { readonly do: "verifyFile"; readonly file: DescribedFile }
+  /** The current file is in place: its books are closed. */
+  | { readonly do: "fileFinished"; readonly progress: FileProgress }
+  | { readonly do: "finish" }
+  | { readonly do: "fail"; readonly failure: SessionFailure };
+
+/** Why a session ended without its files. */
+export interface SessionFailure {
+  readonly code: OtaErrorCode;
+  /** One sentence for a person. */
+  readonly message: string;
+}
+
+/** What a session is asked for, and the bounds it keeps. */
+export interface SessionOptions {
+  readonly streamId: string;
+  /** Only this file; all files of the stream when absent. */
+  readonly fileId?: number;
+  /** 256-131,072. */
+  readonly blockSizeBytes: number;
+  /** A uniform number, 0 inclusive to 1 exclusive: the jitter of the backoff. */
+  readonly randomFraction: () => number;
+  /** Most bytes asked for and not yet arrived. */
+  readonly windowBytes?: number;
+  /** How many rounds without a new block, or without an answer to a describe, end the session. */
+  readonly maxFruitlessRounds?: number;
+  /** How often a file is fetched again from the start after it failed its checks. */
+  readonly maxRestarts?: number;
+  /** How long the session waits for a lost connection to come back, in milliseconds. */
+  readonly maxDisconnectedMs?: number;
+}
+
+/** What a session counted for one file. */
+export interface FileProgress {
+  readonly fileId: number;
+  readonly sizeBytes: number;
+  /** Blocks in the file. */
+  readonly blocks: number;
+  /** Blocks held now. */
+  readonly heldBlocks: number;
+  /** Blocks that were held and verified before this run. */
+  readonly resumedBlocks: number;
+  /** GetStream requests sent. */
+  readonly requests: number;
+  /** Data messages for blocks already held. */
+  readonly duplicates: number;
+  /** Data messages with an impossible block id or length; dropped. */
+  readonly impossible: number;
+  /** Times the retransmission timer fired. */
+  readonly timeouts: number;
+}

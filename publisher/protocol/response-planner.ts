@@ -1,0 +1,99 @@
+/** Decides which blocks answer a GetStream request, or why none do. No IO. */
+import { nextSetBit } from "../../shared/protocol/bitmap.ts";
+import { blockLength, countBlocks } from "../../shared/protocol/blocks.ts";
+import type { RequestProfile } from "../../shared/protocol/decode.ts";
+import { MAX_RESPONSE_BYTES } from "../../shared/protocol/limits.ts";
+import type { Description, GetRequest } from "../../shared/protocol/messages.ts";
+import { accepted, type Checked, type RejectionCode, refused } from "../../shared/protocol/rejection.ts";
+import type { StreamFile, StreamRecord } from "./stream.ts";
+
+/** The answer to a request: these blocks of this file. */
+export interface ResponsePlan {
+  readonly file: StreamFile;
+  /** Ascending, at least one, together at most 131,072 bytes. */
+  readonly blockIds: Uint32Array;
+}
+
+/**
+ * Plans the answer to a request whose fields are in range: b selects and n caps; n alone takes the blocks from the
+ * offset on; neither takes as many as one answer holds (docs/PROTOCOL.md section 2). Checks the stream version, the
+ * file and the blocks, in this order.
+ */
+export function planGet(request: GetRequest, stream: StreamRecord, profile: RequestProfile): Checked<ResponsePlan> {
+  const refuse = (code: RejectionCode, message: string) => refused(code, message, request.clientToken);
+  if (request.streamVersion !== undefined && request.streamVersion !== stream.streamVersion) {
+    return refuse("VersionMismatch", describeMismatch(request.streamVersion, stream.streamVersion));
+  }
+  const file = stream.files.find((candidate) => candidate.fileId === request.fileId);
+  if (file === undefined) {
+    return refuse("ResourceNotFound", `file id (f) ${request.fileId} is not in stream ${stream.streamId}`);
+  }
+  const blockCount = countBlocks(file.sizeBytes, request.blockSizeBytes);
+  const blockOffset = request.blockOffset ?? 0;
+  if (blockOffset >= blockCount) {
+    const message = `block offset (o) ${blockOffset} is past the end: the file has ${blockCount} blocks of ${request.blockSizeBytes} bytes`;
+    return refuse("ResourceNotFound", message);
+  }
+  if (profile === "strict" && lacksCount(request, blockCount)) {
+    const message = `block count (n) is missing beside a block bitmap (b), and the file has only ${blockCount} blocks: refused by the strict profile`;
+    return refuse("InvalidRequest", message);
+  }
+  const blockIds = selectBlocks(request, file.sizeBytes, blockCount);
+  if (blockIds.length === 0) {
+    const message = `block bitmap (b) asks for no block of the file, which has ${blockCount} blocks of ${request.blockSizeBytes} bytes`;
+    return refuse("ResourceNotFound", message);
+  }
+  return accepted({ file, blockIds });
+}
+
+/** Describes a stream as a device sees it; the strict profile leaves out the digests, which are an addition. */
+export function planDescription(
+  stream: StreamRecord,
+  clientToken: string | undefined,
+  profile: RequestProfile,
+): Description {
+  return {
+    ...(clientToken !== undefined && { clientToken }),
+    streamVersion: stream.streamVersion,
+    ...(stream.description !== undefined && { description: stream.description }),
+    files: stream.files.map(({ fileId, sizeBytes, crc32, sha256 }) =>
+      profile === "strict" ? { fileId, sizeBytes } : { fileId, sizeBytes, crc32, sha256 },
+    ),
+  };
+}
+
+function describeMismatch(asked: number, current: number): string {
+  const message = `stream version (s) must be the latest, ${current}, not ${asked}`;
+  // A stock client in JSON mode always sends 1, and a new stream here starts at 0 unless told otherwise.
+  return asked === 1 && current === 0
+    ? `${message}; for a client that always sends 1, create the stream with the server option --first-stream-version 1`
+    : message;
+}
+
+/** The one case in which a stock server insists on n (docs/PROTOCOL.md section 2, profiles). */
+function lacksCount(request: GetRequest, blockCount: number): boolean {
+  const wanted = Math.floor(MAX_RESPONSE_BYTES / request.blockSizeBytes);
+  return request.blockBitmap !== undefined && !request.blockCount && wanted > blockCount;
+}
+
+function selectBlocks(request: GetRequest, sizeBytes: number, blockCount: number): Uint32Array {
+  const { blockSizeBytes, blockOffset = 0, blockBitmap } = request;
+  // Every block is at least a byte long, and all but the last one have the whole size: one more than fits is the bound.
+  const most = Math.floor(MAX_RESPONSE_BYTES / blockSizeBytes) + 1;
+  const cap = Math.min(request.blockCount || (blockBitmap === undefined ? most - 1 : most), most, blockCount);
+  const selected = new Uint32Array(cap);
+  let count = 0;
+  let bytes = 0;
+  for (let blockId = nextBlock(blockOffset - 1); count < cap && blockId < blockCount; blockId = nextBlock(blockId)) {
+    bytes += blockLength(blockId, sizeBytes, blockSizeBytes);
+    if (bytes > MAX_RESPONSE_BYTES) break;
+    selected[count++] = blockId;
+  }
+  return selected.subarray(0, count);
+
+  function nextBlock(after: number): number {
+    if (blockBitmap === undefined) return after + 1;
+    const bit = nextSetBit(blockBitmap, after + 1 - blockOffset);
+    return bit < 0 ? blockCount : blockOffset + bit;
+  }
+}

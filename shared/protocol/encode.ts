@@ -1,0 +1,80 @@
+/** Encoding of every message but data (data-frame.ts): values to bytes, in either format. No IO. */
+import { encodeCbor } from "./cbor.ts";
+import { encodeHex, encodeJson } from "./json.ts";
+import type { DescribeRequest, Description, GetRequest, RejectedMessage } from "./messages.ts";
+import type { Format } from "./topics.ts";
+import { WIRE_KEY } from "./wire-keys.ts";
+
+type Entries = Array<[key: string, value: unknown]>;
+
+/** Encodes a describe request: `{c?}`. */
+export function encodeDescribe(format: Format, request: DescribeRequest): Uint8Array {
+  return encodeMap(format, [[WIRE_KEY.clientToken, request.clientToken]]);
+}
+
+/** Encodes a description: `{c?, s, d?, r: [{f, z, crc32?, sha256?}]}`; sha256 is a byte string in CBOR and hex in JSON. */
+export function encodeDescription(format: Format, description: Description): Uint8Array {
+  const files = description.files.map((file) =>
+    toObject([
+      [WIRE_KEY.fileId, file.fileId],
+      [WIRE_KEY.sizeBytes, file.sizeBytes],
+      [WIRE_KEY.crc32, file.crc32],
+      [WIRE_KEY.sha256, format === "json" || file.sha256 === undefined ? file.sha256 : Buffer.from(file.sha256, "hex")],
+    ]),
+  );
+  return encodeMap(format, [
+    [WIRE_KEY.clientToken, description.clientToken],
+    [WIRE_KEY.streamVersion, description.streamVersion],
+    [WIRE_KEY.description, description.description],
+    [WIRE_KEY.files, files],
+  ]);
+}
+
+/** Encodes a GetStream request: `{c?, s?, f, l, o?, n?, b?}`; b is a byte string in CBOR and a hex string in JSON. */
+export function encodeGet(format: Format, request: GetRequest): Uint8Array {
+  const { blockBitmap } = request;
+  return encodeMap(format, [
+    [WIRE_KEY.clientToken, request.clientToken],
+    [WIRE_KEY.streamVersion, request.streamVersion],
+    [WIRE_KEY.fileId, request.fileId],
+    [WIRE_KEY.length, request.blockSizeBytes],
+    [WIRE_KEY.blockOffset, request.blockOffset],
+    [WIRE_KEY.blockCount, request.blockCount],
+    [
+      WIRE_KEY.blockBitmap,
+      format === "json" && blockBitmap !== undefined ? `0x${encodeHex(blockBitmap)}` : blockBitmap,
+    ],
+  ]);
+}
+
+/**
+ * Encodes a rejection with both its forms, keys in the order clientToken, c, code, o, message, m; in CBOR an
+ * indefinite-length map (docs/PROTOCOL.md section 2).
+ */
+export function encodeRejected(format: Format, rejection: RejectedMessage): Uint8Array {
+  const entries: Entries = [
+    [WIRE_KEY.longClientToken, rejection.clientToken],
+    [WIRE_KEY.clientToken, rejection.clientToken],
+    [WIRE_KEY.longCode, rejection.code],
+    [WIRE_KEY.code, rejection.code],
+    [WIRE_KEY.longMessage, rejection.message],
+    [WIRE_KEY.message, rejection.message],
+  ];
+  return format === "json" ? encodeJson(toObject(entries)) : encodeIndefiniteMap(entries);
+}
+
+function encodeMap(format: Format, entries: Entries): Uint8Array {
+  return format === "json" ? encodeJson(toObject(entries)) : encodeCbor(toObject(entries));
+}
+
+/** cbor-x writes no indefinite maps, so the frame is ours and the members are its. */
+function encodeIndefiniteMap(entries: Entries): Uint8Array {
+  const members = entries
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([key, value]) => [encodeCbor(key).slice(), encodeCbor(value).slice()]);
+  return Buffer.concat([Uint8Array.of(0xbf), ...members, Uint8Array.of(0xff)]);
+}
+
+function toObject(entries: Entries): Record<string, unknown> {
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
