@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import type { DownloadedFile } from "../device/agent.ts";
+import type { DownloadedFile } from "../device/file-receiver.ts";
 import type { Log } from "../shared/log.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
 import { download, formatCrc32 } from "./download-command.ts";
@@ -29,7 +29,7 @@ const FIRMWARE_PACKAGE = "@pybricks/firmware";
 export async function runDemo(options: DemoOptions): Promise<void> {
   const signal = interruption();
   const files = options.files.length > 0 ? options.files : await findFirmware();
-  const directory = await mkdtemp(join(tmpdir(), "otastream-demo-"));
+  const directory = await createDemoDirectory();
   try {
     const server = await startDemoServer(directory, options.log);
     try {
@@ -41,6 +41,14 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+async function createDemoDirectory(): Promise<string> {
+  const path = join(tmpdir(), "otastream-demo-");
+  return mkdtemp(path).catch((cause: NodeJS.ErrnoException) => {
+    const message = `${tmpdir()}, the directory for temporary files, cannot be written: ${cause.code ?? cause.message}`;
+    throw new OtaError("OutputNotWritable", message, { cause });
+  });
 }
 
 function startDemoServer(directory: string, log: Log): Promise<Server> {
@@ -84,7 +92,9 @@ async function showDelivery(
     },
     (line) => tell(`storage   ${line}`),
   );
-  tell(`stream    ${published.streamArn}, version ${published.streamVersion}, ${published.files.length} files`);
+  tell(
+    `stream    ${published.streamArn}, version ${published.streamVersion}, ${published.files.length} ${published.files.length === 1 ? "file" : "files"}`,
+  );
   const nameOf = (fileId: number): string => published.files[fileId]?.name ?? `file ${fileId}`;
   const result = await download(
     {

@@ -57,6 +57,8 @@ export interface IotApi {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A stream of many large files takes a while: the server reads each. */
+const REQUEST_TIMEOUT_MS = 120_000;
 
 /** Opens the API; nothing is sent until the first call. */
 export function openIotApi({ endpoint, region }: IotApiOptions): IotApi {
@@ -65,7 +67,11 @@ export function openIotApi({ endpoint, region }: IotApiOptions): IotApi {
     endpoint,
     region,
     ...(credentials !== undefined && { credentials }),
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS },
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
   });
   const call: Call = (send) => send(client).catch((error: unknown) => Promise.reject(toOtaError(error, endpoint)));
   return {
@@ -111,9 +117,15 @@ function toOtaError(error: unknown, endpoint: string): OtaError {
   if (error instanceof IoTServiceException) {
     return new OtaError("ApiError", `${error.name}: ${error.message}`, { cause: error });
   }
-  const { code, name, message } = error as NodeJS.ErrnoException;
+  const { $response, code, name, message } = error as NodeJS.ErrnoException & { $response?: { statusCode?: number } };
   if (name === "CredentialsProviderError") {
     return new OtaError("ApiError", `no AWS credentials for ${endpoint}: ${message}`, { cause: error });
+  }
+  if (name === "SyntaxError") {
+    const status = $response?.statusCode === undefined ? "" : ` (HTTP status ${$response.statusCode})`;
+    return new OtaError("ApiError", `${endpoint} is not a stream API: its answer is not JSON${status}`, {
+      cause: error,
+    });
   }
   const reason = code === "ECONNREFUSED" ? "connection refused; is otastream serve running?" : (code ?? message);
   return new OtaError("ApiUnreachable", `cannot reach ${endpoint}: ${reason}`, { cause: error, retryable: true });

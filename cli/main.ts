@@ -10,19 +10,23 @@ import {
   MAX_FILES_PER_STREAM,
   MIN_BLOCK_SIZE_BYTES,
 } from "../shared/protocol/limits.ts";
-import { runDemo } from "./demo-command.ts";
-import { runDownload } from "./download-command.ts";
 import * as read from "./options.ts";
-import { runPublish } from "./publish-command.ts";
-import { runServe } from "./serve-command.ts";
-import { runStreamsDelete, runStreamsDescribe, runStreamsList } from "./streams-command.ts";
-import { LOG_LEVELS, openLog, tellFailure } from "./terminal.ts";
+import { LOG_LEVELS, openLog, outliveReaders, tellFailure } from "./terminal.ts";
 
 const LOCAL_API = "http://127.0.0.1:8080";
 const LOCAL_BROKER = "mqtt://127.0.0.1:1883";
 const HTTP = ["http", "https"];
 const MQTT = ["mqtt", "mqtts", "ws", "wss"];
 const MEBIBYTE = 1024 * 1024;
+
+// What a command needs is loaded when it runs: a device waits for no S3 client.
+const load = {
+  serve: () => import("./serve-command.ts"),
+  publish: () => import("./publish-command.ts"),
+  download: () => import("./download-command.ts"),
+  streams: () => import("./streams-command.ts"),
+  demo: () => import("./demo-command.ts"),
+};
 
 const program = new Command("otastream")
   .description("AWS IoT's MQTT-based file delivery on your own machine")
@@ -32,13 +36,13 @@ const program = new Command("otastream")
   .exitOverride();
 
 function addLogLevel(command: Command, level: (typeof LOG_LEVELS)[number]): Command {
-  return command.option("--log-level LEVEL", LOG_LEVELS.join(", "), read.oneOf("--log-level", LOG_LEVELS), level);
+  return command.option("--log-level <LEVEL>", LOG_LEVELS.join(", "), read.oneOf("--log-level", LOG_LEVELS), level);
 }
 
 function addApi(command: Command): Command {
   return command
-    .option("--endpoint URL", "the stream API", read.urlWith("--endpoint", HTTP), LOCAL_API)
-    .option("--region REGION", "AWS region", read.region, "us-east-1")
+    .option("--endpoint <URL>", "the stream API", read.urlWith("--endpoint", HTTP), LOCAL_API)
+    .option("--region <REGION>", "AWS region", read.region, "us-east-1")
     .option("--json", "print JSON", false);
 }
 
@@ -46,72 +50,72 @@ addLogLevel(
   program.command("serve").description("serve storage, stream API, broker and publisher until Ctrl-C"),
   "info",
 )
-  .option("--host ADDRESS", "the only address to listen on", "127.0.0.1")
-  .option("--mqtt-port PORT", "MQTT over TCP; 0 picks a free port", read.integerFrom("--mqtt-port", 0, 65_535), 1883)
-  .option("--ws-port PORT", "MQTT over WebSocket", read.integerFrom("--ws-port", 0, 65_535), 8083)
-  .option("--http-port PORT", "the stream API", read.integerFrom("--http-port", 0, 65_535), 8080)
-  .option("--s3-port PORT", "the embedded S3 server", read.integerFrom("--s3-port", 0, 65_535), 9000)
-  .option("--data-dir DIR", "where streams and objects are kept", "./.otastream")
+  .option("--host <ADDRESS>", "the only address to listen on", read.someText("--host"), "127.0.0.1")
+  .option("--mqtt-port <PORT>", "MQTT over TCP; 0 picks a free port", read.integerFrom("--mqtt-port", 0, 65_535), 1883)
+  .option("--ws-port <PORT>", "MQTT over WebSocket", read.integerFrom("--ws-port", 0, 65_535), 8083)
+  .option("--http-port <PORT>", "the stream API", read.integerFrom("--http-port", 0, 65_535), 8080)
+  .option("--s3-port <PORT>", "the embedded S3 server", read.integerFrom("--s3-port", 0, 65_535), 9000)
+  .option("--data-dir <DIR>", "where streams and objects are kept", read.someText("--data-dir"), "./.otastream")
   .option(
-    "--s3-endpoint URL...",
+    "--s3-endpoint <URL...>",
     "read objects from here, not from the embedded S3 server",
     read.repeated(read.urlWith("--s3-endpoint", HTTP)),
   )
-  .option("--broker URL", "be a client of this broker, not a broker", read.urlWith("--broker", MQTT))
+  .option("--broker <URL>", "be a client of this broker, not a broker", read.urlWith("--broker", MQTT))
   .option(
-    "--observer ID...",
+    "--observer <ID...>",
     "client id that may subscribe to everything and publish nothing",
-    read.repeated((id: string) => id),
+    read.repeated(read.someText("--observer")),
   )
   .option(
-    "--first-stream-version N",
+    "--first-stream-version <N>",
     "version of a new stream, 0 or 1",
     read.integerFrom("--first-stream-version", 0, 1),
     0,
   )
   .option(
-    "--profile NAME",
+    "--profile <NAME>",
     "how requests that deviate are met: strict or lenient",
     read.oneOf("--profile", ["strict", "lenient"]),
     "lenient",
   )
-  .option("--region REGION", "AWS region in ARNs and for storage", read.region, "us-east-1")
-  .option("--account ID", "AWS account in ARNs", read.accountId, "123456789012")
+  .option("--region <REGION>", "AWS region in ARNs and for storage", read.region, "us-east-1")
+  .option("--account <ID>", "AWS account in ARNs", read.accountId, "123456789012")
   .option(
-    "--max-file-bytes BYTES",
+    "--max-file-bytes <BYTES>",
     "largest file",
     read.integerFrom("--max-file-bytes", 1, HIGHEST_MAX_FILE_BYTES),
     DEFAULT_MAX_FILE_BYTES,
   )
   .option(
-    "--max-files N",
+    "--max-files <N>",
     "most files in a stream",
     read.integerFrom("--max-files", 1, MAX_FILES_PER_STREAM),
     MAX_FILES_PER_STREAM,
   )
-  .option("--max-streams N", "most streams; none by default", read.integerFrom("--max-streams", 1, 1_000_000_000))
+  .option("--max-streams <N>", "most streams; none by default", read.integerFrom("--max-streams", 1, 1_000_000_000))
   .option(
-    "--max-requests-per-second N",
+    "--max-requests-per-second <N>",
     "requests to the stream API that are let through; 0 is no limit",
     read.integerFrom("--max-requests-per-second", 0, 1_000_000),
     0,
   )
   .option(
-    "--check-interval MILLISECONDS",
+    "--check-interval <MILLISECONDS>",
     "how old the last look at an object may be",
     read.integerFrom("--check-interval", 0, 3_600_000),
     1000,
   )
   .option(
-    "--serve-stale SECONDS",
+    "--serve-stale <SECONDS>",
     "go on with the bytes at hand for so long while storage cannot be asked",
     read.integerFrom("--serve-stale", 0, 31_536_000),
     0,
   )
-  .option("--cache-mib N", "memory for files", read.integerFrom("--cache-mib", 1, 1_048_576), 256)
+  .option("--cache-mib <N>", "memory for files", read.integerFrom("--cache-mib", 1, 1_048_576), 256)
   .option("--json", "print one line of JSON on stdout once everything accepts connections", false)
-  .action((flags) =>
-    runServe({
+  .action(async (flags) =>
+    (await load.serve()).runServe({
       ...flags,
       s3Endpoints: flags.s3Endpoint ?? [],
       observers: flags.observer ?? [],
@@ -134,60 +138,65 @@ addLogLevel(
 
 addApi(program.command("publish").description("upload files and create a stream of them"))
   .argument("<file...>", "the files; their ids are 0, 1, 2 ...")
-  .option("--stream-id ID", "default: a random one", read.streamId)
-  .option("--description TEXT", "description of the stream")
-  .option("--bucket NAME", "created when missing", "otastream")
+  .option("--stream-id <ID>", "default: a random one", read.streamId)
+  .option("--description <TEXT>", "description of the stream")
+  .option("--bucket <NAME>", "created when missing", read.someText("--bucket"), "otastream")
   .option(
-    "--s3-endpoint URL",
+    "--s3-endpoint <URL>",
     "storage; default: http://127.0.0.1:9000 beside a local API, AWS otherwise",
     read.urlWith("--s3-endpoint", HTTP),
   )
-  .option("--role-arn ARN", "role the service reads the files with; needed for the real service")
-  .action((files: string[], flags) => runPublish({ ...flags, files }));
+  .option("--role-arn <ARN>", "role the service reads the files with; needed for the real service")
+  .action(async (files: string[], flags) => (await load.publish()).runPublish({ ...flags, files }));
 
 addLogLevel(program.command("download").description("fetch a stream as one device and verify it"), "warn")
   .argument("<streamId>", "the stream", read.streamId)
-  .option("--broker URL", "the broker", read.urlWith("--broker", MQTT), LOCAL_BROKER)
-  .option("--thing NAME", "thing name and MQTT client id; default: device-<random>", read.thingName)
-  .option("--file-id N", "only this file", read.integerFrom("--file-id", 0, MAX_FILE_ID))
+  .option("--broker <URL>", "the broker", read.urlWith("--broker", MQTT), LOCAL_BROKER)
+  .option("--thing <NAME>", "thing name and MQTT client id; default: device-<random>", read.thingName)
+  .option("--file-id <N>", "only this file", read.integerFrom("--file-id", 0, MAX_FILE_ID))
   .option(
-    "--block-size BYTES",
+    "--block-size <BYTES>",
     "block size",
     read.integerFrom("--block-size", MIN_BLOCK_SIZE_BYTES, MAX_BLOCK_SIZE_BYTES),
     4096,
   )
-  .option("--format FORMAT", "cbor or json", read.format, "cbor")
-  .option("--out DIR", "files become DIR/<streamId>/<fileId>", "./downloads")
-  .option("--crc32 HEX", "CRC-32 the file must have (with --file-id)", read.crc32)
-  .option("--sha256 HEX", "SHA-256 the file must have (with --file-id)", read.sha256)
+  .option("--format <FORMAT>", "cbor or json", read.format, "cbor")
+  .option("--out <DIR>", "files become DIR/<streamId>/<fileId>", read.someText("--out"), "./downloads")
+  .option("--crc32 <HEX>", "CRC-32 the file must have (with --file-id)", read.crc32)
+  .option("--sha256 <HEX>", "SHA-256 the file must have (with --file-id)", read.sha256)
   .option("--require-digest", "refuse a file that can only be verified by its size", false)
   .option("--json", "print one line of JSON at the end", false)
-  .action((streamId: string, flags) => {
+  .action(async (streamId: string, flags) => {
     const { blockSize: blockSizeBytes, crc32, sha256, logLevel } = flags;
     const digests = { ...(crc32 !== undefined && { crc32 }), ...(sha256 !== undefined && { sha256 }) };
-    return runDownload({ ...flags, streamId, blockSizeBytes, digests, log: openLog(logLevel) });
+    return (await load.download()).runDownload({ ...flags, streamId, blockSizeBytes, digests, log: openLog(logLevel) });
   });
 
 const streams = program.command("streams").description("look at the streams");
-addApi(streams.command("list").description("all streams, the oldest first")).action((flags) => runStreamsList(flags));
+addApi(streams.command("list").description("all streams, the oldest first")).action(async (flags) =>
+  (await load.streams()).runStreamsList(flags),
+);
 addApi(
   streams
     .command("describe")
     .description("one stream and its files")
     .argument("<streamId>", "the stream", read.streamId),
-).action((streamId: string, flags) => runStreamsDescribe(streamId, flags));
+).action(async (streamId: string, flags) => (await load.streams()).runStreamsDescribe(streamId, flags));
 addApi(
   streams
     .command("delete")
     .description("delete one stream; its objects stay")
     .argument("<streamId>", "the stream", read.streamId),
-).action((streamId: string, flags) => runStreamsDelete(streamId, flags));
+).action(async (streamId: string, flags) => (await load.streams()).runStreamsDelete(streamId, flags));
 
 addLogLevel(program.command("demo").description("serve, publish, download and compare, in one command"), "warn")
   .argument("[files...]", "default: seven real firmware images")
   .option("--keep", "leave the server running until Ctrl-C", false)
-  .action((files: string[], flags) => runDemo({ files, keep: flags.keep, log: openLog(flags.logLevel) }));
+  .action(async (files: string[], flags) =>
+    (await load.demo()).runDemo({ files, keep: flags.keep, log: openLog(flags.logLevel) }),
+  );
 
+outliveReaders();
 try {
   await program.parseAsync();
 } catch (error) {

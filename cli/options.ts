@@ -21,6 +21,14 @@ export function oneOf<Word extends string>(flag: string, words: readonly Word[])
   };
 }
 
+/** Makes a parser of texts that are not empty, as the value of an unset shell variable is. */
+export function someText(flag: string): (text: string) => string {
+  return (text) => {
+    if (text !== "") return text;
+    throw invalid(`${flag} must not be empty`);
+  };
+}
+
 /** Makes a parser of URLs with one of some schemes, each without its colon. */
 export function urlWith(flag: string, schemes: readonly string[]): (text: string) => string {
   return (text) => {

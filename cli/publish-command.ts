@@ -55,6 +55,7 @@ export async function publishFiles(options: PublishOptions, report: (line: strin
     throw new OtaError("InvalidArgument", `--role-arn is needed for ${endpoint}: the service reads the files with it`);
   }
   const streamId = options.streamId ?? `stream-${randomBytes(4).toString("hex")}`;
+  const reported = new Set<string>();
   const s3Endpoint = options.s3Endpoint ?? (local ? LOCAL_S3_ENDPOINT : undefined);
   const uploaded = await uploadFiles({
     ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }),
@@ -63,7 +64,10 @@ export async function publishFiles(options: PublishOptions, report: (line: strin
     // The index keeps files of the same name in different folders apart.
     files: files.map((path, fileId) => ({ path, key: `${streamId}/${fileId}/${basename(path)}` })),
     onProgress: ({ key, uploadedBytes, sizeBytes }) => {
-      if (uploadedBytes === sizeBytes) report(`uploaded ${basename(key)} to ${bucket}/${key}, ${sizeBytes} bytes`);
+      // An empty file is at its end at its start, too.
+      if (uploadedBytes < sizeBytes || reported.has(key)) return;
+      reported.add(key);
+      report(`uploaded ${basename(key)} to ${bucket}/${key}, ${sizeBytes} bytes`);
     },
   });
   const api = openIotApi({ endpoint, region });

@@ -1,7 +1,7 @@
 /** The whole server in one process: storage, registry, control plane, broker and publisher, started and stopped together. */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { startBroker } from "../broker/broker.ts";
+import { systemFileSystem } from "../device/file-system.ts";
 import { type ControlPlaneConfig, createControlPlane } from "../publisher/control/control-plane.ts";
 import { FileCache } from "../publisher/file-cache.ts";
 import { createChainedObjectStore } from "../publisher/object-store/chained-object-store.ts";
@@ -11,6 +11,7 @@ import { createS3ObjectStore } from "../publisher/object-store/s3-object-store.t
 import { Publisher } from "../publisher/publisher.ts";
 import { openSqliteRegistry } from "../publisher/registry/sqlite-registry.ts";
 import { StreamDirectory } from "../publisher/stream-directory.ts";
+import { formatBrokerUrl } from "../shared/broker-url.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import { createExternalPublisherTransport } from "../shared/mqtt-connection.ts";
@@ -71,7 +72,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 async function startParts(options: ServerOptions, closers: Closer[]): Promise<Server["urls"]> {
   const { host, dataDir, control, log } = options;
   await createDataDir(dataDir);
-  const registry = openSqliteRegistry(join(dataDir, "streams.sqlite"));
+  const registry = await startPart("", () => openSqliteRegistry(join(dataDir, "streams.sqlite")));
   closers.push(() => registry.close());
   const storage = await startStorage(options, closers);
   const messaging = await startMessaging(options, closers);
@@ -87,8 +88,27 @@ async function startParts(options: ServerOptions, closers: Closer[]): Promise<Se
 
   const controlPlane = createControlPlane({ registry, objectStore: storage.objectStore, clock, log, config: control });
   closers.push(() => controlPlane.close());
-  const http = await controlPlane.listen({ host, port: options.httpPort });
-  return { ...messaging.urls, http: `http://${formatHost(host)}:${http.port}`, s3: storage.url };
+  const http = await startPart("--http-port", () => controlPlane.listen({ host, port: options.httpPort }));
+  return { ...messaging.urls, http: reachable(`http://${formatHost(host)}:${http.port}`), s3: storage.url };
+}
+
+/** Starts a part; a failure that another flag would mend says which. */
+async function startPart<Part>(portFlag: string, start: () => Part | Promise<Part>): Promise<Part> {
+  try {
+    return await start();
+  } catch (error) {
+    const advice = error instanceof OtaError ? adviceFor(error, portFlag) : undefined;
+    if (advice === undefined) throw error;
+    const { code, message } = error as OtaError;
+    throw new OtaError(code, `${message}; ${advice}`, { cause: error });
+  }
+}
+
+function adviceFor({ code, message }: OtaError, portFlag: string): string | undefined {
+  if (message.includes(" --")) return undefined;
+  if (code === "AddressInUse") return `choose another port with ${portFlag}`;
+  if (code === "AddressNotAvailable") return `choose another address with --host or another port with ${portFlag}`;
+  return code === "DataDirNotUsable" ? "choose another directory with --data-dir" : undefined;
 }
 
 async function startStorage(
@@ -103,11 +123,10 @@ async function startStorage(
     closers.push(() => objectStore.close());
     return { objectStore, url: firstEndpoint };
   }
-  const embedded = await startEmbeddedS3({
-    dataDir: join(options.dataDir, "s3"),
-    host: options.host,
-    port: options.s3Port,
-  });
+  const { host, s3Port: port } = options;
+  const embedded = await startPart("--s3-port", () =>
+    startEmbeddedS3({ dataDir: join(options.dataDir, "s3"), host, port }),
+  );
   closers.push(() => embedded.close());
   // The embedded server checks no secrets, so the caller's own stay out of it.
   const credentials = { accessKeyId: "otastream", secretAccessKey: "otastream" };
@@ -123,21 +142,33 @@ async function startMessaging(
   const { brokerUrl, host, mqttPort, wsPort, observers, log } = options;
   if (brokerUrl !== undefined) {
     const transport = createExternalPublisherTransport({ url: brokerUrl, log, random: systemRandom });
-    return { transport, urls: { mqtt: brokerUrl } };
+    const { username, password } = new URL(brokerUrl);
+    const isSecret = username !== "" || password !== "";
+    return { transport, urls: { mqtt: isSecret ? formatBrokerUrl(new URL(brokerUrl)) : brokerUrl } };
   }
   const broker = await startBroker({ host, mqttPort, wsPort, observers, log });
   closers.push(() => broker.close());
-  return { transport: broker.transport, urls: { mqtt: broker.mqttUrl, ws: broker.wsUrl } };
+  return { transport: broker.transport, urls: { mqtt: reachable(broker.mqttUrl), ws: reachable(broker.wsUrl) } };
 }
 
 async function createDataDir(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true });
+    await systemFileSystem.createDirectory(resolve(dataDir));
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const { code = "", message } = cause as NodeJS.ErrnoException;
+    const reason = DIRECTORY_FAULTS[code] ?? message;
     throw new OtaError("DataDirNotUsable", `--data-dir ${dataDir} cannot be created: ${reason}`, { cause });
   }
 }
+
+const DIRECTORY_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EEXIST: "it is a file, not a directory",
+  ENOENT: "nothing can be created there",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "part of the path is a file, not a directory",
+  EROFS: "the file system is read-only",
+};
 
 /** Closes in the reverse order of starting: first what takes requests, last what keeps their results. */
 async function closeAll(closers: Closer[]): Promise<void> {
@@ -146,4 +177,9 @@ async function closeAll(closers: Closer[]): Promise<void> {
 
 function formatHost(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
+}
+
+/** A server that listens on every interface is reached through loopback. */
+function reachable(url: string): string {
+  return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }

@@ -24,6 +24,15 @@ export function openLog(level: LogLevel): Log {
   };
 }
 
+/** Goes on when nobody reads the output any more, as after `| head -1`: what a command does matters more than what it says. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}
+
 /** Writes a line to stdout. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);

@@ -1,50 +1,26 @@
 /** The device agent: downloads the files of a stream over a transport into image stores, driven by the download session. */
-import type { Clock, Timer } from "../shared/clock.ts";
-import type { Log } from "../shared/log.ts";
+import type { Timer } from "../shared/clock.ts";
 import { decodeData, decodeDescription, decodeRejected } from "../shared/protocol/decode-response.ts";
 import { encodeDescribe, encodeGet } from "../shared/protocol/encode.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
-import type { DescribedFile } from "../shared/protocol/messages.ts";
 import { type Format, formatTopic } from "../shared/protocol/topics.ts";
 import { type Random, randomFraction } from "../shared/random.ts";
 import type { DeviceTransport } from "../shared/transport.ts";
-import type { FileSystem } from "./file-system.ts";
-import { type ImageStore, openImageStore } from "./image-store.ts";
+import { type DownloadedFile, FileReceiver, type FileReceiverOptions } from "./file-receiver.ts";
 import { DownloadSession } from "./protocol/download-session.ts";
-import { type ExpectedDigests, reconcileDigests } from "./protocol/expected-digests.ts";
 import type { FileProgress, SessionCommand, SessionInput, SessionOptions } from "./protocol/session-types.ts";
 
 /** What {@link downloadStream} needs. */
-export interface DownloadOptions extends Omit<SessionOptions, "randomFraction"> {
+export interface DownloadOptions extends Omit<SessionOptions, "randomFraction">, FileReceiverOptions {
   readonly transport: DeviceTransport;
   /** The thing name; with the default policy it is the MQTT client id, too. */
   readonly thing: string;
   readonly format: Format;
-  /** Finished files become `<directory>/<streamId>/<fileId>`. */
-  readonly directory: string;
-  /** Digests the caller knows; only for one file. */
-  readonly digests?: ExpectedDigests;
-  /** Refuse a file for which neither the stream nor the caller has a digest. */
-  readonly requireDigest?: boolean;
-  readonly fileSystem: FileSystem;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
   /** Ends the download; what was received is kept. */
   readonly signal?: AbortSignal;
-  /** Called when a file is opened and with every new block. */
+  /** Called with every new block. */
   readonly onProgress?: (progress: FileProgress) => void;
-}
-
-/** What became of one file. */
-export interface DownloadedFile extends FileProgress {
-  readonly path: string;
-  readonly milliseconds: number;
-  readonly crc32: number;
-  /** 64 lowercase hex digits. */
-  readonly sha256: string;
-  /** `digest`: compared with a digest of the original; `size`: no digest was known. */
-  readonly verified: "digest" | "size";
 }
 
 /** What became of a stream. */
@@ -68,19 +44,22 @@ export async function downloadStream(options: DownloadOptions): Promise<Download
   }
 }
 
+/** Beyond this a peer sends what nobody asked for, and it is dropped. */
+const MAX_BACKLOG_MESSAGES = 8_192;
+
 /** One download: the shell around a session. Inputs are handled one at a time, in the order in which they come. */
 class DownloadRun {
   private readonly options: DownloadOptions;
   private readonly session: DownloadSession;
+  private readonly receiver: FileReceiver;
   private readonly topics: Readonly<Record<"describe" | "get" | "description" | "data" | "rejected", string>>;
   private readonly outcome = Promise.withResolvers<DownloadResult>();
   private readonly files: DownloadedFile[] = [];
   private streamVersion = 0;
-  private store: ImageStore | undefined;
-  private verifiedFile: Pick<DownloadedFile, "path" | "crc32" | "sha256" | "verified"> | undefined;
-  private fileStartedMs = 0;
   /** The payload of the data message being handled. */
   private payload: Uint8Array | undefined;
+  /** Messages that wait for the disk, in order; undefined while nothing waits. The window bounds what is asked for. */
+  private backlog: (readonly [name: string, payload: Uint8Array])[] | undefined;
   private timer: Timer | undefined;
   private timerDueMs = Number.POSITIVE_INFINITY;
   private ended = false;
@@ -90,6 +69,7 @@ class DownloadRun {
   constructor(options: DownloadOptions) {
     this.options = options;
     this.session = new DownloadSession({ ...options, randomFraction: () => randomFraction(options.random) });
+    this.receiver = new FileReceiver(options);
     const topic = (operation: Parameters<typeof formatTopic>[2]) =>
       formatTopic(options.thing, options.streamId, operation, options.format);
     this.topics = {
@@ -129,10 +109,15 @@ class DownloadRun {
     this.ended = true;
     this.timer?.cancel();
     await this.background;
-    await this.store?.close();
+    await this.receiver.close();
   }
 
   private takeMessage(name: string, payload: Uint8Array): void {
+    if (this.backlog === undefined) this.handleMessage(name, payload);
+    else if (this.backlog.length < MAX_BACKLOG_MESSAGES) this.backlog.push([name, payload.slice()]);
+  }
+
+  private handleMessage(name: string, payload: Uint8Array): void {
     const input = this.decodeMessage(name, payload);
     if (input === undefined) this.options.log.warn("a message could not be decoded", { name, bytes: payload.length });
     else this.handle(input);
@@ -195,10 +180,10 @@ class DownloadRun {
         this.keepBlock(command.blockId);
         break;
       case "openFile":
-        this.inBackground(() => this.openFile(command.file, command.streamVersion));
+        this.inBackground(() => this.receiver.open(command.file, command.streamVersion));
         break;
       case "verifyFile":
-        this.inBackground(() => this.verifyFile(command.file));
+        this.inBackground(() => this.receiver.verify(command.file));
         break;
       case "fileFinished":
         this.finishFile(command.progress);
@@ -219,8 +204,22 @@ class DownloadRun {
   }
 
   private keepBlock(blockId: number): void {
-    this.store?.write(blockId, this.payload as Uint8Array)?.catch((error: unknown) => this.end(error));
+    const caughtUp = this.receiver.write(blockId, this.payload as Uint8Array);
+    if (caughtUp !== undefined) this.holdMessages(caughtUp);
     this.reportProgress();
+  }
+
+  /** Lets a slow disk catch up before anything more is taken: what a power cut can cost stays within bounds. */
+  private holdMessages(caughtUp: Promise<void>): void {
+    this.backlog ??= [];
+    caughtUp.then(
+      () => {
+        const waiting = this.backlog ?? [];
+        this.backlog = undefined;
+        for (const [name, payload] of waiting) this.takeMessage(name, payload);
+      },
+      (error: unknown) => this.end(error),
+    );
   }
 
   private inBackground(work: () => Promise<SessionInput>): void {
@@ -230,49 +229,8 @@ class DownloadRun {
     );
   }
 
-  private async openFile(file: DescribedFile, streamVersion: number): Promise<SessionInput> {
-    const { streamId, directory, blockSizeBytes, fileSystem, log, requireDigest } = this.options;
-    const digests = reconcileDigests(file, this.options.digests);
-    if (requireDigest && digests.crc32 === undefined && digests.sha256 === undefined) {
-      const message = `file ${file.fileId} of stream ${streamId} has no digest to verify against: name one, or do without requiring it`;
-      throw new OtaError("DigestMissing", message);
-    }
-    this.fileStartedMs = this.options.clock.monotonicMs();
-    await this.store?.close();
-    const { fileId, sizeBytes } = file;
-    const identity = { streamId, streamVersion, fileId, sizeBytes, blockSizeBytes, ...digests };
-    this.store = await openImageStore({ directory, identity, fileSystem, log });
-    if (this.store.complete) await this.verifyFile(file);
-    return { on: "fileOpened", fileId: file.fileId, held: this.store.receivedBlocks, complete: this.store.complete };
-  }
-
-  private async verifyFile(file: DescribedFile): Promise<SessionInput> {
-    const store = this.store as ImageStore;
-    const digests = reconcileDigests(file, this.options.digests);
-    const verification = await store.verify({ sizeBytes: file.sizeBytes, ...digests });
-    if (!verification.ok) {
-      await store.discard();
-      const code =
-        verification.reason === "size" || verification.reason === "missing" ? "SizeMismatch" : "DigestMismatch";
-      const message = `file ${file.fileId} of stream ${this.options.streamId} is not the original: ${verification.message}`;
-      return { on: "mismatched", fileId: file.fileId, failure: { code, message } };
-    }
-    const byDigest = digests.crc32 !== undefined || digests.sha256 !== undefined;
-    const { crc32, sha256 } = verification;
-    const path = await store.commit();
-    this.verifiedFile = { path, crc32, sha256, verified: byDigest ? "digest" : "size" };
-    return { on: "verified", fileId: file.fileId };
-  }
-
   private finishFile(progress: FileProgress): void {
-    const verified = this.verifiedFile;
-    if (verified === undefined) throw new Error(`file ${progress.fileId} finished without a verification`);
-    const milliseconds = Math.round(this.options.clock.monotonicMs() - this.fileStartedMs);
-    this.files.push({ ...progress, ...verified, milliseconds });
-    this.verifiedFile = undefined;
-    if (verified.verified === "size") {
-      this.options.log.warn("verified by size only: the stream gives no digest", { fileId: progress.fileId });
-    }
+    this.files.push(this.receiver.finish(progress));
   }
 
   private reportProgress(): void {

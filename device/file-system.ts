@@ -69,6 +69,8 @@ export const systemFileSystem: FileSystem = {
   lock: acquireFileLock,
 };
 
+const NO_DIRECTORY_SYNC_CODES = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP"]);
+
 /** Node's own recursive mkdir never returns for a path that cannot exist, such as one under /proc. */
 async function createDirectory(path: string): Promise<void> {
   const found = await stat(path).catch((error: unknown) => {
@@ -91,6 +93,9 @@ async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();
+  } catch (error) {
+    // some network and shared-folder file systems have no such operation, and nothing better to offer
+    if (!NO_DIRECTORY_SYNC_CODES.has(errorCodeOf(error) ?? "")) throw error;
   } finally {
     await handle.close();
   }

@@ -52,7 +52,7 @@ export function createExternalPublisherTransport(
 }
 
 /** Opens one connection; see `OpenMqttConnection`. */
-export async function openMqttConnection(options: MqttConnectionOptions): Promise<MqttConnection> {
+async function openMqttConnection(options: MqttConnectionOptions): Promise<MqttConnection> {
   const { clock, url, events } = options;
   const unreachable = (reason: string): OtaError =>
     new OtaError("BrokerUnreachable", `cannot reach the broker ${formatBrokerUrl(url)}: ${reason}`, {
@@ -108,18 +108,21 @@ function sessionOptions(options: MqttClientOptions): Omit<MqttSessionOptions, "t
 }
 
 /** Every connection is made anew by the session, so MQTT.js repairs and keeps nothing. */
-function clientOptions({ clientId, timeoutMs, keepAliveSeconds }: MqttConnectionOptions): IClientOptions {
+function clientOptions({ url, clientId, timeoutMs, keepAliveSeconds }: MqttConnectionOptions): IClientOptions {
   return {
     clientId,
     protocolVersion: 4,
     clean: true,
     keepalive: keepAliveSeconds,
-    connectTimeout: timeoutMs,
+    // The attempt has its own deadline; this one must not come first.
+    connectTimeout: timeoutMs + CLOSE_TIMEOUT_MS,
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
     // Otherwise MQTT.js reads the client id from the URL's query.
     query: {},
+    // MQTT.js loses the brackets of an IPv6 address on its way to a WebSocket.
+    transformWsUrl: () => `${url.protocol}//${url.host}${url.pathname}${url.search}`,
   };
 }
 
@@ -135,7 +138,10 @@ async function connected(
       const timer = clock.setTimer(timeoutMs, () => reject(unreachable(`no answer within ${timeoutMs} ms`)));
       const abort = (): void => reject(unreachable("the attempt was given up"));
       signal.addEventListener("abort", abort, { once: true });
-      cleanUp.push(() => timer.cancel(), () => signal.removeEventListener("abort", abort));
+      cleanUp.push(
+        () => timer.cancel(),
+        () => signal.removeEventListener("abort", abort),
+      );
       if (signal.aborted) abort();
       client.once("close", () => reject(unreachable(closeReason())));
       client.once("connect", () => {

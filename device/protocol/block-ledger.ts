@@ -1,18 +1,21 @@
 /** Which blocks of a file are held, which are asked for and by which request, and which of those were overtaken. No IO. */
 import { countBits, createBitmap, hasBit, nextClearBit, setBit } from "../../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../../shared/protocol/blocks.ts";
+import type { SendMark } from "./flow-window.ts";
 
 /** What became of an arriving block. */
 export type Arrival = "new" | "duplicate" | "impossible";
 
 /** A request that was sent and is not fully answered. */
-interface Outstanding {
+export interface Outstanding {
   readonly token: string;
-  readonly sentAtMs: number;
+  readonly mark: SendMark;
   /** Order number of the first block; the others follow by one. */
   readonly firstOrder: number;
   readonly blockIds: Uint32Array;
-  /** Index of the first block that is not settled: held, or given up. */
+  /** Sent because nothing arrived: its answer overtakes everything asked for before it. */
+  readonly isProbe: boolean;
+  /** Index of the first block that is not settled: held, asked for again, or given up. */
   settled: number;
   answered: boolean;
 }
@@ -32,7 +35,8 @@ export class BlockLedger {
   private readonly orderOf: Uint32Array;
   private outstanding: Outstanding[] = [];
   private lastOrder = 0;
-  private latestArrivedOrder = 0;
+  /** Blocks of a lower order that are missing were overtaken. */
+  private lostBelow = 0;
   heldCount: number;
   /** Bytes asked for and neither arrived nor given up. */
   askedBytes = 0;
@@ -53,7 +57,7 @@ export class BlockLedger {
     return this.heldCount === this.blockCount;
   }
 
-  /** The lowest missing blocks that are not asked for: at most `most` of them, within `maxBytes`. */
+  /** The lowest missing blocks that are not asked for: at most `most` of them, within `maxBytes`, but at least one. */
   findMissing(most: number, maxBytes: number): Uint32Array {
     const found = new Uint32Array(Math.min(most, this.blockCount));
     let count = 0;
@@ -68,54 +72,59 @@ export class BlockLedger {
     return found.subarray(0, count);
   }
 
-  /** Notes that a request for these blocks, none of them asked for now, was sent. */
-  ask(token: string, blockIds: Uint32Array, nowMs: number): void {
-    const firstOrder = this.lastOrder + 1;
-    for (const blockId of blockIds) {
-      this.orderOf[blockId] = ++this.lastOrder;
-      this.askedBytes += this.lengthOf(blockId);
+  /** The blocks that were asked for first among those that did not arrive: at most `most` of them, ascending. */
+  findOldestAsked(most: number): Uint32Array {
+    const found: number[] = [];
+    for (const { blockIds, firstOrder, settled } of this.outstanding) {
+      for (let index = settled; index < blockIds.length && found.length < most; index++) {
+        const blockId = blockIds[index] as number;
+        if (this.orderOf[blockId] === firstOrder + index) found.push(blockId);
+      }
     }
-    this.outstanding.push({ token, sentAtMs: nowMs, firstOrder, blockIds, settled: 0, answered: false });
+    return Uint32Array.from(found).sort();
   }
 
-  /** Takes in an arriving block. `impossible`: no such block, or not its length. */
-  arrive(blockId: number, sizeBytes: number): Arrival {
+  /** Notes that a request was sent. Blocks that are asked for already belong to the newer request from now on. */
+  ask(token: string, blockIds: Uint32Array, mark: SendMark, isProbe: boolean): void {
+    const firstOrder = this.lastOrder + 1;
+    for (const blockId of blockIds) {
+      if (this.orderOf[blockId] === 0) this.askedBytes += this.lengthOf(blockId);
+      this.orderOf[blockId] = ++this.lastOrder;
+    }
+    this.outstanding.push({ token, mark, firstOrder, blockIds, isProbe, settled: 0, answered: false });
+  }
+
+  /**
+   * Takes in an arriving block, the answer to `request` when that is known. `impossible`: no such block, or not its
+   * length.
+   */
+  arrive(blockId: number, sizeBytes: number, request: Outstanding | undefined): Arrival {
     if (blockId >= this.blockCount || sizeBytes !== this.lengthOf(blockId)) return "impossible";
+    this.noteOrder(blockId, request);
     if (!setBit(this.held, blockId)) return "duplicate";
     this.heldCount++;
-    const order = this.orderOf[blockId] as number;
-    if (order !== 0) {
+    if (this.orderOf[blockId] !== 0) {
       this.orderOf[blockId] = 0;
       this.askedBytes -= sizeBytes;
-      this.latestArrivedOrder = Math.max(this.latestArrivedOrder, order);
     }
     return "new";
   }
 
-  /** The time at which the request with this token was sent, the first time it is asked after; undefined otherwise. */
-  takeSentAtMs(token: string): number | undefined {
-    const request = this.outstanding.find((candidate) => candidate.token === token);
-    if (request === undefined || request.answered) return undefined;
-    request.answered = true;
-    return request.sentAtMs;
-  }
-
-  /** Says whether a request with this token is not fully answered. */
-  isOutstanding(token: string): boolean {
-    return this.outstanding.some((request) => request.token === token);
+  /** The request with this token, while it is not fully answered. */
+  findOutstanding(token: string): Outstanding | undefined {
+    return this.outstanding.find((request) => request.token === token);
   }
 
   /** Gives up the blocks that later ones overtook, so that they are missing again; returns how many. */
   giveUpOvertaken(): number {
-    const lostBefore = this.latestArrivedOrder - REORDER_THRESHOLD + 1;
     let lost = 0;
+    let finished = 0;
     for (const request of this.outstanding) {
-      lost += this.settle(request, lostBefore);
+      lost += this.settle(request, this.lostBelow);
       if (request.settled < request.blockIds.length) break;
+      finished++;
     }
-    while (this.outstanding[0] !== undefined && this.outstanding[0].settled === this.outstanding[0].blockIds.length) {
-      this.outstanding.shift();
-    }
+    if (finished > 0) this.outstanding.splice(0, finished);
     return lost;
   }
 
@@ -127,13 +136,21 @@ export class BlockLedger {
     return lost;
   }
 
-  private settle(request: Outstanding, lostBefore: number): number {
+  /** Works out what this arrival overtook. A late answer to a request that a newer one replaced overtakes nothing new. */
+  private noteOrder(blockId: number, request: Outstanding | undefined): void {
+    const order = request === undefined ? this.orderOf[blockId] : orderIn(request, blockId);
+    if (order === undefined || order === 0) return;
+    const overtaken = request?.isProbe ? request.firstOrder : order - REORDER_THRESHOLD + 1;
+    this.lostBelow = Math.max(this.lostBelow, overtaken);
+  }
+
+  private settle(request: Outstanding, lostBelow: number): number {
     let lost = 0;
     for (; request.settled < request.blockIds.length; request.settled++) {
       const blockId = request.blockIds[request.settled] as number;
       const order = request.firstOrder + request.settled;
       if (this.orderOf[blockId] !== order) continue;
-      if (order >= lostBefore) break;
+      if (order >= lostBelow) break;
       this.orderOf[blockId] = 0;
       this.askedBytes -= this.lengthOf(blockId);
       lost++;
@@ -144,4 +161,15 @@ export class BlockLedger {
   private lengthOf(blockId: number): number {
     return blockLength(blockId, this.sizeBytes, this.blockSizeBytes);
   }
+}
+
+function orderIn({ blockIds, firstOrder }: Outstanding, blockId: number): number | undefined {
+  let low = 0;
+  let high = blockIds.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((blockIds[middle] as number) < blockId) low = middle + 1;
+    else high = middle;
+  }
+  return blockIds[low] === blockId ? firstOrder + low : undefined;
 }

@@ -1,14 +1,16 @@
 /** The download of a stream as a state machine: what to ask for, when to ask again, when to give up. No IO. */
 import type { DescribedFile, Description, RejectedMessage } from "../../shared/protocol/messages.ts";
 import { FileDownload } from "./file-download.ts";
+import { FlowWindow } from "./flow-window.ts";
 import { RetryTimer } from "./retry-timer.ts";
+import { connectionLost, fileNotFound, noProgress, requestRejected } from "./session-failures.ts";
 import type { FileProgress, SessionCommand, SessionFailure, SessionInput, SessionOptions } from "./session-types.ts";
 import { type Stage, type Step, TRANSITIONS } from "./transitions.ts";
 
 type InputOf<On extends SessionInput["on"]> = Extract<SessionInput, { on: On }>;
 
-/** Two full answers: while one is on its way, the next one is asked for. */
-const DEFAULT_WINDOW_BYTES = 262_144;
+/** Eight full answers. */
+const DEFAULT_MAX_WINDOW_BYTES = 1_048_576;
 const DEFAULT_FRUITLESS_ROUNDS = 8;
 const DEFAULT_RESTARTS = 1;
 const DEFAULT_DISCONNECTED_MS = 120_000;
@@ -23,6 +25,7 @@ export class DownloadSession {
   deadlineMs: number | undefined;
   private readonly options: SessionOptions;
   private readonly timer: RetryTimer;
+  private readonly window: FlowWindow;
   private stage: Stage = "describing";
   private online = false;
   private description: Description | undefined;
@@ -43,6 +46,12 @@ export class DownloadSession {
   constructor(options: SessionOptions) {
     this.options = options;
     this.timer = new RetryTimer(options.randomFraction);
+    const {
+      blockSizeBytes,
+      bufferBlocks = Number.POSITIVE_INFINITY,
+      maxWindowBytes = DEFAULT_MAX_WINDOW_BYTES,
+    } = options;
+    this.window = new FlowWindow({ blockSizeBytes, maxBytes: Math.min(maxWindowBytes, bufferBlocks * blockSizeBytes) });
   }
 
   /** Takes one input; returns what to do about it. */
@@ -75,8 +84,8 @@ export class DownloadSession {
     takeDescription: ({ description }: InputOf<"described">, nowMs: number) => this.takeDescription(description, nowMs),
     startDownload: (input: InputOf<"fileOpened">, nowMs: number) => this.startDownload(input, nowMs),
     takeBlock: (input: InputOf<"blockArrived">, nowMs: number) => this.takeBlock(input, nowMs),
-    keepLateBlock: (input: InputOf<"blockArrived">) => {
-      this.keepIfNew(input);
+    keepLateBlock: (input: InputOf<"blockArrived">, nowMs: number) => {
+      this.keepIfNew(input, nowMs);
     },
     takeRejection: ({ rejection }: InputOf<"rejected">, nowMs: number) => this.takeRejection(rejection, nowMs),
     finishFile: () => this.finishFile(),
@@ -86,10 +95,10 @@ export class DownloadSession {
     },
     retryBlocks: (_input: InputOf<"timeout">, nowMs: number) => {
       if (this.isConnectionOverdue() || !this.countFruitlessRound("GetStream")) return;
-      this.current?.countTimeout();
-      this.current?.giveUpAll();
       this.timer.backOff();
-      this.ask(nowMs, true);
+      // One lost message is no news; a second silence may be another link.
+      if (this.fruitlessRounds > 1) this.window.forget();
+      this.probe(nowMs);
     },
     checkConnection: () => {
       this.isConnectionOverdue();
@@ -100,7 +109,7 @@ export class DownloadSession {
     this.stage = "describing";
     this.describeToken = `d${this.nextNumber()}`;
     this.describeSentAtMs = nowMs;
-    this.deadlineMs = nowMs + this.timer.nextTimeoutMs();
+    this.armTimer(nowMs);
     this.timer.backOff();
     this.commands.push({ do: "publishDescribe", request: { clientToken: this.describeToken } });
   }
@@ -123,15 +132,8 @@ export class DownloadSession {
     this.description = description;
     const wanted = description.files.filter(({ fileId }) => (this.options.fileId ?? fileId) === fileId);
     this.pending = wanted.filter(({ fileId }) => !this.finished.has(fileId));
-    if (wanted.length === 0) this.failForWantOfFile(description);
+    if (wanted.length === 0) this.fail(fileNotFound(this.options, description));
     else this.openNextFile();
-  }
-
-  private failForWantOfFile({ files }: Description): void {
-    const known = files.map(({ fileId }) => fileId).join(", ");
-    const { fileId, streamId } = this.options;
-    const message = `file id ${fileId} is not in stream ${streamId}, which has the file ids ${known}`;
-    this.fail({ code: "FileNotFound", message });
   }
 
   private openNextFile(): void {
@@ -156,6 +158,7 @@ export class DownloadSession {
       blockSizeBytes: this.options.blockSizeBytes,
       held,
       tokenPrefix: `${this.epoch.toString(36)}-`,
+      window: this.window,
     });
     this.stage = "downloading";
     if (complete) this.finishFile();
@@ -163,17 +166,17 @@ export class DownloadSession {
   }
 
   private takeBlock(input: InputOf<"blockArrived">, nowMs: number): void {
-    const roundTripMs = this.current?.takeRoundTripMs(input.clientToken, nowMs);
-    if (roundTripMs !== undefined) this.timer.measure(roundTripMs);
-    if (!this.keepIfNew(input)) return;
+    if (!this.keepIfNew(input, nowMs)) return;
     this.timer.progress();
     this.fruitlessRounds = 0;
     this.ask(nowMs, this.current?.giveUpOvertaken() === true);
   }
 
   /** Keeps the block if it is a new one of the current file; says whether it was. */
-  private keepIfNew(input: InputOf<"blockArrived">): boolean {
-    if (this.current?.take(input) !== "new") return false;
+  private keepIfNew(input: InputOf<"blockArrived">, nowMs: number): boolean {
+    const taken = this.current?.take(input, nowMs);
+    if (taken?.roundTripMs !== undefined) this.timer.measure(taken.roundTripMs);
+    if (taken?.arrival !== "new") return false;
     this.commands.push({ do: "keepBlock", fileId: input.fileId, blockId: input.blockId });
     return true;
   }
@@ -187,11 +190,22 @@ export class DownloadSession {
       if (this.online) this.deadlineMs = undefined;
       this.commands.push({ do: "verifyFile", file: current.file });
     } else if (this.online) {
-      const windowBytes = this.options.windowBytes ?? DEFAULT_WINDOW_BYTES;
-      const requests = current.nextRequests(windowBytes, urgent, nowMs, () => this.nextNumber());
+      const requests = current.nextRequests(urgent, nowMs, () => this.nextNumber());
       for (const request of requests) this.commands.push({ do: "publishGet", request });
-      this.deadlineMs = nowMs + this.timer.nextTimeoutMs();
+      this.armTimer(nowMs);
     }
+  }
+
+  /** Asks again for a few blocks, because nothing arrived in time. */
+  private probe(nowMs: number): void {
+    this.current?.countTimeout();
+    const requests = this.current?.probe(nowMs, () => this.nextNumber()) ?? [];
+    for (const request of requests) this.commands.push({ do: "publishGet", request });
+    this.armTimer(nowMs);
+  }
+
+  private armTimer(nowMs: number): void {
+    this.deadlineMs = nowMs + this.timer.nextTimeoutMs(this.current?.isFlowing === true);
   }
 
   private finishFile(): void {
@@ -219,15 +233,11 @@ export class DownloadSession {
     if (code === "InternalError") {
       this.current?.giveUpAll();
       this.timer.backOff();
-      this.deadlineMs = nowMs + this.timer.nextTimeoutMs();
+      this.armTimer(nowMs);
     } else if (!describing && (code === "VersionMismatch" || code === "ETagMismatch")) {
       this.describeAgain(nowMs);
     } else {
-      const request = describing ? "DescribeStream" : "GetStream";
-      this.fail({
-        code: code === "ResourceNotFound" && describing ? "StreamNotFound" : "RequestRejected",
-        message: `the publisher rejected ${request} for stream ${this.options.streamId} with ${code}: ${rejection.message}`,
-      });
+      this.fail(requestRejected(this.options, rejection, describing));
     }
   }
 
@@ -241,27 +251,21 @@ export class DownloadSession {
     this.stage = "describing";
     this.describeToken = "";
     this.timer.backOff();
-    this.deadlineMs = nowMs + this.timer.nextTimeoutMs();
+    this.armTimer(nowMs);
   }
 
   /** Ends the session when the connection is gone, and was for as long as is waited for; says whether it is gone. */
   private isConnectionOverdue(): boolean {
     if (this.online) return false;
-    const seconds = Math.round((this.options.maxDisconnectedMs ?? DEFAULT_DISCONNECTED_MS) / 1000);
-    const message = `the connection to the broker was lost and did not come back within ${seconds} s`;
-    this.fail({ code: "ConnectionLost", message });
+    this.fail(connectionLost(this.options.maxDisconnectedMs ?? DEFAULT_DISCONNECTED_MS));
     return true;
   }
 
   /** Counts a round without an answer; ends the session after too many. Says whether it goes on. */
-  private countFruitlessRound(request: string): boolean {
+  private countFruitlessRound(request: "DescribeStream" | "GetStream"): boolean {
     const most = this.options.maxFruitlessRounds ?? DEFAULT_FRUITLESS_ROUNDS;
     if (++this.fruitlessRounds <= most) return true;
-    const kept = this.progress();
-    const have =
-      kept === undefined ? "" : `; ${kept.heldBlocks} of ${kept.blocks} blocks of file ${kept.fileId} are kept`;
-    const message = `no answer to ${most} ${request} requests in a row for stream ${this.options.streamId}: is the publisher connected to this broker?${have}`;
-    this.fail({ code: "NoProgress", message });
+    this.fail(noProgress(this.options, request, most, this.progress()));
     return false;
   }
 

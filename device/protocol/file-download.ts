@@ -1,6 +1,7 @@
 /** The download of one file: what is missing, what is asked for under which token, and what was counted. No IO. */
 import type { DescribedFile, GetRequest } from "../../shared/protocol/messages.ts";
 import { type Arrival, BlockLedger } from "./block-ledger.ts";
+import type { FlowWindow } from "./flow-window.ts";
 import { formatGet, planBlocks } from "./request-planner.ts";
 import type { FileProgress } from "./session-types.ts";
 
@@ -13,6 +14,14 @@ export interface FileDownloadOptions {
   readonly held: Uint8Array;
   /** Begins every token of this download; an answer with another beginning is for other bytes. */
   readonly tokenPrefix: string;
+  readonly window: FlowWindow;
+}
+
+/** What a data message turned out to be, and the round trip it measures if it is the first answer to a request. */
+export interface TakenBlock {
+  /** `foreign`: of another file, or of bytes from before a change. */
+  readonly arrival: Arrival | "foreign";
+  readonly roundTripMs?: number;
 }
 
 /** A data message, without its bytes. */
@@ -23,6 +32,9 @@ export interface ArrivedBlock {
   readonly clientToken?: string | undefined;
 }
 
+/** How many blocks are asked for when nothing arrives; one alone could be the one that is lost again. */
+const PROBE_BLOCKS = 2;
+
 /** The part of a file's progress that is counted here. */
 type Counters = {
   -readonly [Key in "resumedBlocks" | "requests" | "duplicates" | "impossible" | "timeouts"]: FileProgress[Key];
@@ -31,6 +43,8 @@ type Counters = {
 /** The books of one file from its opening to its verification. */
 export class FileDownload {
   readonly file: DescribedFile;
+  /** Whether the publisher has sent anything for this file yet: until then it may be waiting for its storage. */
+  isFlowing = false;
   private readonly options: FileDownloadOptions;
   private readonly ledger: BlockLedger;
   private readonly counters: Counters;
@@ -52,39 +66,47 @@ export class FileDownload {
     return { fileId, sizeBytes, blocks, heldBlocks, ...this.counters };
   }
 
-  /** Takes in a data message; `foreign` is one for another file, or for bytes from before a change. */
-  take({ fileId, blockId, sizeBytes, clientToken }: ArrivedBlock): Arrival | "foreign" {
-    const ours = clientToken === undefined || clientToken.startsWith(this.options.tokenPrefix);
-    if (fileId !== this.file.fileId || !ours) return "foreign";
-    const arrival = this.ledger.arrive(blockId, sizeBytes);
+  /** Takes in a data message. */
+  take({ fileId, blockId, sizeBytes, clientToken }: ArrivedBlock, nowMs: number): TakenBlock {
+    const { tokenPrefix, window } = this.options;
+    const ours = clientToken === undefined || clientToken.startsWith(tokenPrefix);
+    if (fileId !== this.file.fileId || !ours) return { arrival: "foreign" };
+    const request = clientToken === undefined ? undefined : this.ledger.findOutstanding(clientToken);
+    const arrival = this.ledger.arrive(blockId, sizeBytes, request);
     if (arrival === "duplicate") this.counters.duplicates++;
     if (arrival === "impossible") this.counters.impossible++;
-    return arrival;
-  }
-
-  /** The round trip that the first answer to a request measures, in milliseconds; undefined for any other message. */
-  takeRoundTripMs(clientToken: string | undefined, nowMs: number): number | undefined {
-    const sentAtMs = clientToken === undefined ? undefined : this.ledger.takeSentAtMs(clientToken);
-    return sentAtMs === undefined ? undefined : nowMs - sentAtMs;
+    if (arrival !== "impossible") this.isFlowing = true;
+    if (arrival === "new") window.markDelivered(sizeBytes, request?.mark, nowMs);
+    if (request === undefined || request.answered) return { arrival };
+    request.answered = true;
+    const roundTripMs = nowMs - request.mark.sentAtMs;
+    window.measureRoundTrip(roundTripMs);
+    return { arrival, roundTripMs };
   }
 
   /** Says whether a request with this token is not fully answered. */
   isOutstanding(clientToken: string): boolean {
-    return this.ledger.isOutstanding(clientToken);
+    return this.ledger.findOutstanding(clientToken) !== undefined;
   }
 
   /** The requests that the window has room for; they count as sent. `tokenSuffix` gives a new one each time. */
-  nextRequests(windowBytes: number, urgent: boolean, nowMs: number, tokenSuffix: () => string): GetRequest[] {
-    const { file, streamVersion, blockSizeBytes, tokenPrefix } = this.options;
+  nextRequests(urgent: boolean, nowMs: number, tokenSuffix: () => string): GetRequest[] {
     const requests: GetRequest[] = [];
     for (;;) {
-      const blockIds = planBlocks(this.ledger, Math.max(windowBytes, blockSizeBytes), urgent);
+      const blockIds = planBlocks(this.ledger, this.options.window.bytes, urgent);
       if (blockIds.length === 0) return requests;
-      const token = tokenPrefix + tokenSuffix();
-      this.ledger.ask(token, blockIds, nowMs);
-      this.counters.requests++;
-      requests.push(formatGet({ fileId: file.fileId, streamVersion, blockSizeBytes }, token, blockIds));
+      requests.push(this.send(blockIds, nowMs, tokenSuffix(), false));
     }
+  }
+
+  /**
+   * Asks again for the blocks that were asked for first and did not come, or for the next ones when none are asked for.
+   * They are few: if the answers are only late, this is all that comes twice, and if they are lost, its answer shows it.
+   */
+  probe(nowMs: number, tokenSuffix: () => string): GetRequest[] {
+    const blockIds = this.ledger.findOldestAsked(PROBE_BLOCKS);
+    if (blockIds.length === 0) return this.nextRequests(true, nowMs, tokenSuffix);
+    return [this.send(blockIds, nowMs, tokenSuffix(), true)];
   }
 
   /** Gives up the blocks that later ones overtook; says whether there were any. */
@@ -99,5 +121,13 @@ export class FileDownload {
 
   countTimeout(): void {
     this.counters.timeouts++;
+  }
+
+  private send(blockIds: Uint32Array, nowMs: number, tokenSuffix: string, isProbe: boolean): GetRequest {
+    const { file, streamVersion, blockSizeBytes, tokenPrefix, window } = this.options;
+    const token = tokenPrefix + tokenSuffix;
+    this.ledger.ask(token, blockIds, window.markSent(nowMs, this.ledger.askedBytes === 0), isProbe);
+    this.counters.requests++;
+    return formatGet({ fileId: file.fileId, streamVersion, blockSizeBytes }, token, blockIds);
   }
 }

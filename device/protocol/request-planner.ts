@@ -11,19 +11,21 @@ export interface RequestFrame {
   readonly blockSizeBytes: number;
 }
 
+/** In how many requests a window is asked for: the last one is on its way while the first is answered. */
+const REQUESTS_PER_WINDOW = 4;
+const NONE = new Uint32Array(0);
+
 /**
  * The next blocks to ask for: the lowest missing ones that fit one answer (131,072 bytes), one bitmap and what the
  * window leaves free. Empty while the window has too little room for a request that is worth sending, unless `urgent`.
  */
 export function planBlocks(ledger: BlockLedger, windowBytes: number, urgent: boolean): Uint32Array {
-  const freeBytes = windowBytes - ledger.askedBytes;
-  const worthBytes = Math.min(MAX_RESPONSE_BYTES, windowBytes / 2);
-  const blockIds = new Uint32Array(0);
-  if (ledger.askedBytes > 0 && (freeBytes < ledger.blockSizeBytes || (freeBytes < worthBytes && !urgent)))
-    return blockIds;
-  const most = Math.max(1, Math.floor(MAX_RESPONSE_BYTES / ledger.blockSizeBytes));
-  const missing = ledger.findMissing(most, Math.max(freeBytes, ledger.blockSizeBytes));
-  return withinBitmap(missing);
+  const { askedBytes, blockSizeBytes } = ledger;
+  const freeBytes = windowBytes - askedBytes;
+  const worthBytes = urgent ? blockSizeBytes : Math.min(MAX_RESPONSE_BYTES, windowBytes / REQUESTS_PER_WINDOW);
+  if (askedBytes > 0 && freeBytes < Math.max(worthBytes, blockSizeBytes)) return NONE;
+  const most = Math.max(1, Math.floor(MAX_RESPONSE_BYTES / blockSizeBytes));
+  return withinBitmap(ledger.findMissing(most, Math.max(freeBytes, blockSizeBytes)));
 }
 
 /** The request for some blocks: by bitmap, with n beside it, because a stock server may insist on n. */

@@ -2,8 +2,10 @@
 
 /** The timeout before any round trip was measured, in milliseconds. */
 const INITIAL_TIMEOUT_MS = 3_000;
-/** Shortest timeout, in milliseconds: a publisher that waits for its store must not be raced. */
-const FLOOR_MS = 500;
+/** Shortest timeout while blocks flow, in milliseconds. */
+const FLOOR_MS = 100;
+/** Shortest timeout before the first block, in milliseconds: a publisher that reads its storage must not be raced. */
+const FIRST_ANSWER_FLOOR_MS = 1_000;
 /** Longest timeout, in milliseconds. */
 const CEILING_MS = 60_000;
 /** Most that jitter adds, as a fraction of the timeout. */
@@ -41,10 +43,10 @@ export class RetryTimer {
     this.backoff = Math.min(this.backoff * 2, CEILING_MS / FLOOR_MS);
   }
 
-  /** How long to wait from now, in milliseconds, jitter included. */
-  nextTimeoutMs(): number {
+  /** How long to wait from now, in milliseconds, jitter included; `flowing` says that blocks have begun to come. */
+  nextTimeoutMs(flowing: boolean): number {
     const base = this.smoothedMs === undefined ? INITIAL_TIMEOUT_MS : this.smoothedMs + 4 * this.variationMs;
-    const waitMs = Math.min(Math.max(base, FLOOR_MS) * this.backoff, CEILING_MS);
+    const waitMs = Math.min(Math.max(base, flowing ? FLOOR_MS : FIRST_ANSWER_FLOOR_MS) * this.backoff, CEILING_MS);
     return waitMs * (1 + JITTER * this.randomFraction());
   }
 }

@@ -62,8 +62,10 @@ export interface SessionOptions {
   readonly blockSizeBytes: number;
   /** A uniform number, 0 inclusive to 1 exclusive: the jitter of the backoff. */
   readonly randomFraction: () => number;
-  /** Most bytes asked for and not yet arrived. */
-  readonly windowBytes?: number;
+  /** Most bytes asked for and not yet arrived; the session finds out how many of them the link needs. */
+  readonly maxWindowBytes?: number;
+  /** How many blocks the device can take before it has written them; without it, memory is no limit. */
+  readonly bufferBlocks?: number;
   /** How many rounds without a new block, or without an answer to a describe, end the session. */
   readonly maxFruitlessRounds?: number;
   /** How often a file is fetched again from the start after it failed its checks. */

@@ -39,9 +39,9 @@ export interface ListStreamsInput {
 }
 
 /** How many streams a ListStreams page has when the caller does not say. */
-export const DEFAULT_MAX_RESULTS = 25;
+const DEFAULT_MAX_RESULTS = 25;
 /** The most streams a ListStreams page may be asked for. */
-export const HIGHEST_MAX_RESULTS = 250;
+const HIGHEST_MAX_RESULTS = 250;
 
 const STREAM_ID: TextRule = { min: 1, max: 128, alphabet: { character: /[a-zA-Z0-9_-]/, pattern: "[a-zA-Z0-9_-]+" } };
 const DESCRIPTION: TextRule = { min: 1, max: 2028, alphabet: { character: /[^\p{C}]/u, pattern: "[^\\p{C}]+" } };

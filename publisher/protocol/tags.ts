@@ -5,7 +5,7 @@ import { quote } from "./quote.ts";
 import type { StreamTag } from "./stream.ts";
 
 /** The most tags a stream can have; AWS's limit for any resource. */
-export const MAX_TAGS_PER_STREAM = 50;
+const MAX_TAGS_PER_STREAM = 50;
 
 const TAG_KEY: TextRule = {
   min: 1,

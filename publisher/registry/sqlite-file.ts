@@ -1,8 +1,8 @@
 /** Opens the registry's SQLite file: settings, schema and its version, and what is wrong when it cannot be used. */
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { OtaError } from "../../shared/protocol/errors.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** Marks a file as ours in SQLite's header: "OTAS". */
 const APPLICATION_ID = 0x4f_54_41_53;
@@ -25,7 +25,7 @@ const SCHEMA = `
 export function openSqliteFile(path: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(resolve(path)));
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     prepare(db, path);
     return db;

@@ -34,12 +34,14 @@ export function encodeCbor(value: unknown): Uint8Array {
   return codec.encode(value);
 }
 
-/** Turns the decoder's BigInts into numbers, one level deep: the only depth at which the protocol reads integers of requests. */
+/** Turns the decoder's BigInts, which it makes of 8-byte heads, into numbers; the scan has bounded the depth. */
 function normalise(value: unknown): unknown {
   if (typeof value === "bigint") return Number(value);
-  if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array) return value;
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   for (const [key, member] of Object.entries(value)) {
-    if (typeof member === "bigint") (value as Record<string, unknown>)[key] = Number(member);
+    if (typeof member === "object" || typeof member === "bigint") {
+      (value as Record<string, unknown>)[key] = normalise(member);
+    }
   }
   return value;
 }

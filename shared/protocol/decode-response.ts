@@ -1,7 +1,7 @@
 /** Decoding of what a publisher sends: untrusted bytes to a description, a data message or a rejection, or nothing. No IO. */
 import { decodeCbor } from "./cbor.ts";
 import { isFileId, isStreamVersion } from "./ids.ts";
-import { decodeBase64, decodeJson, encodeHex } from "./json.ts";
+import { decodeBase64, decodeHex, decodeJson, encodeHex } from "./json.ts";
 import type { DataMessage, DescribedFile, Description, RejectedMessage } from "./messages.ts";
 import { REJECTION_CODES, type RejectionCode } from "./rejection.ts";
 import type { Format } from "./topics.ts";
@@ -15,7 +15,7 @@ export function decodeDescription(format: Format, bytes: Uint8Array): Descriptio
   const streamVersion = members?.[WIRE_KEY.streamVersion];
   const entries = members?.[WIRE_KEY.files];
   if (members === undefined || !isStreamVersion(streamVersion) || !Array.isArray(entries)) return undefined;
-  const files = entries.map(readFile);
+  const files = entries.map((entry) => readFile(format, entry));
   if (!files.every((file) => file !== undefined)) return undefined;
   const description = readText(members[WIRE_KEY.description]);
   return { ...readToken(members), streamVersion, ...(description !== undefined && { description }), files };
@@ -27,7 +27,7 @@ export function decodeData(format: Format, bytes: Uint8Array): DataMessage | und
   if (members === undefined) return undefined;
   const fileId = members[WIRE_KEY.fileId];
   const blockId = members[WIRE_KEY.blockId];
-  const payload = readPayload(members[WIRE_KEY.payload]);
+  const payload = readBytes(format, members[WIRE_KEY.payload], decodeBase64);
   if (!isFileId(fileId) || !isCount(blockId) || payload === undefined) return undefined;
   if (members[WIRE_KEY.length] !== payload.length) return undefined;
   return { ...readToken(members), fileId, blockId, payload };
@@ -53,25 +53,26 @@ function isMembers(value: unknown): value is Members {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-function readFile(value: unknown): DescribedFile | undefined {
+function readFile(format: Format, value: unknown): DescribedFile | undefined {
   if (!isMembers(value)) return undefined;
   const fileId = value[WIRE_KEY.fileId];
   const sizeBytes = value[WIRE_KEY.sizeBytes];
   const crc32 = value[WIRE_KEY.crc32];
-  const sha256 = readSha256(value[WIRE_KEY.sha256]);
+  const sha256 = value[WIRE_KEY.sha256] === undefined ? undefined : readSha256(format, value[WIRE_KEY.sha256]);
   if (!isFileId(fileId) || !isCount(sizeBytes) || sha256 === "malformed") return undefined;
   if (crc32 !== undefined && !(isCount(crc32) && crc32 <= 0xffff_ffff)) return undefined;
   return { fileId, sizeBytes, ...(crc32 !== undefined && { crc32 }), ...(sha256 !== undefined && { sha256 }) };
 }
 
-function readSha256(value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  const hex = value instanceof Uint8Array ? encodeHex(value) : value;
-  return typeof hex === "string" && /^[0-9a-f]{64}$/i.test(hex) ? hex.toLowerCase() : "malformed";
+function readSha256(format: Format, value: unknown): string | "malformed" {
+  const bytes = readBytes(format, value, decodeHex);
+  return bytes?.length === 32 ? encodeHex(bytes) : "malformed";
 }
 
-function readPayload(value: unknown): Uint8Array | undefined {
-  return typeof value === "string" ? decodeBase64(value) : value instanceof Uint8Array ? value : undefined;
+/** Bytes as the format has them: a byte string in CBOR, text in JSON. */
+function readBytes(format: Format, value: unknown, decodeText: (text: string) => Uint8Array | undefined) {
+  if (format === "cbor") return value instanceof Uint8Array ? value : undefined;
+  return typeof value === "string" ? decodeText(value) : undefined;
 }
 
 function readToken(members: Members): { clientToken?: string } {

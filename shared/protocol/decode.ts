@@ -88,9 +88,6 @@ class RequestReader {
     const blockOffset = this.integer(WIRE_KEY.blockOffset, "block offset");
     const blockCount = this.integer(WIRE_KEY.blockCount, "block count");
     const blockBitmap = this.bitmap();
-    if (fileId < 0 || fileId > MAX_FILE_ID) {
-      throw new Refusal("InvalidRequest", outOfRange("file id (f)", 0, MAX_FILE_ID, fileId));
-    }
     checkRange("BlockSizeOutOfBounds", "block size (l)", MIN_BLOCK_SIZE_BYTES, MAX_BLOCK_SIZE_BYTES, blockSizeBytes);
     checkRange("OffsetOutOfBounds", "block offset (o)", 0, MAX_BLOCK_OFFSET, blockOffset ?? 0);
     checkRange("BlockCountLimitExceeded", "block count (n)", 0, MAX_BLOCK_COUNT, blockCount ?? 0);
@@ -98,6 +95,7 @@ class RequestReader {
       const message = `block bitmap (b) must be at most ${MAX_BITMAP_BYTES} bytes, not ${blockBitmap.length}`;
       throw new Refusal("BlockBitmapLimitExceeded", message);
     }
+    checkRange("InvalidRequest", "file id (f)", 0, MAX_FILE_ID, fileId);
     return {
       ...this.token(),
       ...(streamVersion !== undefined && { streamVersion }),
@@ -135,8 +133,8 @@ class RequestReader {
   }
 
   private readToken(): string | undefined {
-    const token = this.member(WIRE_KEY.clientToken);
-    if (token === undefined) return undefined;
+    if (!this.has(WIRE_KEY.clientToken)) return undefined;
+    const token = this.map[WIRE_KEY.clientToken];
     if (typeof token !== "string") {
       throw new Refusal("InvalidRequest", `client token (c) must be text, not ${describeType(token)}`);
     }
@@ -155,16 +153,17 @@ class RequestReader {
   }
 
   private integer(key: string, name: string): number | undefined {
-    const value = this.member(key);
-    if (value === undefined) return undefined;
+    if (!this.has(key)) return undefined;
+    const value = this.map[key];
     if (Number.isInteger(value)) return value as number;
-    if (this.format === "json" && typeof value === "string" && /^-?\d{1,15}$/.test(value)) return Number(value);
+    // Adding 0 makes 0 of -0.
+    if (this.format === "json" && typeof value === "string" && /^-?\d{1,32}$/.test(value)) return Number(value) + 0;
     throw new Refusal("InvalidRequest", `${name} (${key}) must be an integer, not ${describeType(value)}`);
   }
 
   private bitmap(): Uint8Array | undefined {
-    const value = this.member(WIRE_KEY.blockBitmap);
-    if (value === undefined) return undefined;
+    if (!this.has(WIRE_KEY.blockBitmap)) return undefined;
+    const value = this.map[WIRE_KEY.blockBitmap];
     if (this.format === "cbor" && value instanceof Uint8Array) return value;
     if (this.format === "json" && Array.isArray(value)) return this.byteArray(value);
     if (typeof value === "string") return this.hexBitmap(value);
@@ -189,9 +188,9 @@ class RequestReader {
     return Uint8Array.from(values as number[]);
   }
 
-  /** A member of the request itself; what an object inherits is not one. */
-  private member(key: string): unknown {
-    return Object.hasOwn(this.map, key) ? this.map[key] : undefined;
+  /** Says whether the request itself has a member; what an object inherits does not count. */
+  private has(key: string): boolean {
+    return Object.hasOwn(this.map, key);
   }
 
   private forgive(code: RejectionCode, deviation: string): void {
@@ -201,11 +200,10 @@ class RequestReader {
 }
 
 function checkRange(code: RejectionCode, field: string, low: number, high: number, value: number): void {
-  if (value < low || value > high) throw new Refusal(code, outOfRange(field, low, high, value));
-}
-
-function outOfRange(field: string, low: number, high: number, value: number): string {
-  return `${field} must be ${low} to ${high}, not ${value}`;
+  if (value >= low && value <= high) return;
+  // A number's own text has an exponent from 1e21 on, and a peer may send one of 300 digits.
+  const shown = Math.abs(value) < 1e32 ? BigInt(value) : "a number of more than 32 digits";
+  throw new Refusal(code, `${field} must be ${low} to ${high}, not ${shown}`);
 }
 
 function describeType(value: unknown): string {
@@ -213,6 +211,6 @@ function describeType(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   if (value instanceof Uint8Array) return "a byte string";
   if (typeof value === "object") return "a map";
-  if (typeof value === "number") return Number.isInteger(value) ? "an integer" : "a fraction";
+  if (typeof value === "number") return Number.isFinite(value) ? "a fraction" : "a number out of range";
   return typeof value === "string" ? "text" : String(value);
 }

@@ -2,21 +2,14 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
+import { type ControlPlaneConfig, createControlPlane } from "../../publisher/control/control-plane.ts";
+import { openMemoryRegistry } from "../../publisher/registry/memory-registry.ts";
+import { silentLog } from "../../shared/log.ts";
+import { createControlClock } from "../support/control-clock.ts";
+import { expectError } from "../support/control-errors.ts";
 import { ControlObjectStore } from "../support/control-object-store.ts";
 import { type StartedControlPlane, type StartOptions, startControlPlane } from "../support/control-plane.ts";
-import { arnOf, type ControlAnswer, createBody, fileOf, send } from "../support/control-request.ts";
-
-const STATUSES: Readonly<Record<string, number>> = {
-  InvalidRequestException: 400,
-  UnauthorizedException: 401,
-  ResourceNotFoundException: 404,
-  ResourceAlreadyExistsException: 409,
-  DeleteConflictException: 409,
-  LimitExceededException: 410,
-  ThrottlingException: 429,
-  InternalFailureException: 500,
-  ServiceUnavailableException: 503,
-};
+import { arnOf, createBody, send } from "../support/control-request.ts";
 
 let plane: StartedControlPlane;
 afterEach(() => plane.close());
@@ -25,156 +18,7 @@ async function start(options: StartOptions = {}): Promise<void> {
   plane = await startControlPlane(options);
 }
 
-/** Asserts the whole form of an error: status, both names, request id and message. */
-function expectError(answer: ControlAnswer, name: string, message: string | RegExp): void {
-  expect(answer.body).toEqual({
-    __type: name,
-    message: typeof message === "string" ? message : expect.stringMatching(message),
-  });
-  expect(answer.status).toBe(STATUSES[name]);
-  expect(answer.headers.get("x-amzn-errortype")).toBe(name);
-  expect(answer.headers.get("x-amzn-requestid")).toMatch(/^[0-9a-f-]{36}$/);
-  expect(answer.headers.get("content-type")).toBe("application/json");
-}
-
 const create = (overrides = {}) => send(plane, "POST", "/streams/s", createBody(overrides));
-
-describe("objects that cannot be resolved", () => {
-  it.each([
-    ["NotFound", "head", "ResourceNotFoundException"],
-    ["NotFound", "read", "ResourceNotFoundException"],
-    ["AccessDenied", "head", "UnauthorizedException"],
-    ["AccessDenied", "read", "UnauthorizedException"],
-    ["Unavailable", "head", "ServiceUnavailableException"],
-    ["Unavailable", "read", "ServiceUnavailableException"],
-    ["TooLarge", "read", "LimitExceededException"],
-    ["Changed", "read", "ServiceUnavailableException"],
-  ] as const)("%s at %s is answered, and nothing is created", async (failure, at, name) => {
-    await start();
-    plane.store.failWith(failure, at);
-    expectError(await create(), name, /^file 0.*firmware\/a\.bin: \w+ injected$/);
-    expect(await plane.registry.find("s")).toBeUndefined();
-    plane.store.heal();
-    expect((await create()).body).toMatchObject({ streamVersion: 0 });
-  });
-
-  it("names the file among several", async () => {
-    await start();
-    const files = [fileOf(1), fileOf(2), fileOf(7, "gone.bin"), fileOf(8, "gone too.bin")];
-    expectError(await create({ files }), "ResourceNotFoundException", "file 7: firmware/gone.bin does not exist");
-  });
-
-  it("says when a store keeps no versions", async () => {
-    await start();
-    const files = [{ fileId: 0, s3Location: { bucket: "firmware", key: "a.bin", version: "v9" } }];
-    const message = "file 0: firmware/a.bin: the store keeps no version v9";
-    expectError(await create({ files }), "ResourceNotFoundException", message);
-  });
-
-  it("tries an object once more that was replaced while it was looked at", async () => {
-    await start();
-    let reads = 0;
-    plane.store.beforeAnswer = (call) => {
-      if (call === "read" && ++reads === 1) plane.store.put("firmware", "a.bin", Uint8Array.of(9, 9));
-    };
-    expect((await create()).status).toBe(200);
-    expect(await plane.registry.find("s")).toMatchObject({ record: { files: [{ sizeBytes: 2 }] } });
-    expect(plane.store.calls).toEqual([
-      "head firmware/a.bin",
-      "read firmware/a.bin",
-      "head firmware/a.bin",
-      "read firmware/a.bin",
-    ]);
-  });
-
-  it("has at most four calls to the store under way", async () => {
-    await start();
-    let underWay = 0;
-    let most = 0;
-    plane.store.beforeAnswer = async () => {
-      most = Math.max(most, ++underWay);
-      await new Promise((resolve) => setImmediate(resolve));
-      underWay -= 1;
-    };
-    await create({ files: Array.from({ length: 20 }, (_, index) => fileOf(index)) });
-    expect(most).toBe(4);
-  });
-});
-
-describe("limits", () => {
-  it("let a file of exactly 2097152 bytes in and refuse one byte more without reading any file", async () => {
-    await start();
-    plane.store.put("firmware", "exact.bin", new Uint8Array(2_097_152));
-    plane.store.put("firmware", "over.bin", new Uint8Array(2_097_153));
-    const message = "file 4 has 2097153 bytes; the limit is 2097152 bytes";
-    expectError(await create({ files: [fileOf(1), fileOf(4, "over.bin")] }), "LimitExceededException", message);
-    expect(plane.store.calls.filter((call) => call.startsWith("read"))).toEqual([]);
-    expect((await create({ files: [fileOf(4, "exact.bin")] })).status).toBe(200);
-  });
-
-  it("of file size can be set, up to 25165824", async () => {
-    await start({ config: { maxFileBytes: 25_165_824 } });
-    plane.store.put("firmware", "exact.bin", new Uint8Array(25_165_824));
-    plane.store.put("firmware", "over.bin", new Uint8Array(25_165_825));
-    expectError(await create({ files: [fileOf(0, "over.bin")] }), "LimitExceededException", /25165825.*25165824/);
-    expect((await create({ files: [fileOf(0, "exact.bin")] })).status).toBe(200);
-  });
-
-  it("of files per stream can be set below 50", async () => {
-    await start({ config: { maxFilesPerStream: 2 } });
-    const files = [fileOf(0), fileOf(1), fileOf(2)];
-    const message = "files has 3 items; this server's limit is 2 per stream";
-    expectError(await create({ files }), "LimitExceededException", message);
-    expect((await create({ files: files.slice(1) })).status).toBe(200);
-    expectError(await send(plane, "PUT", "/streams/s", { files }), "LimitExceededException", message);
-  });
-
-  it("of 50 files per stream belongs to the request's shape", async () => {
-    await start();
-    const files = Array.from({ length: 51 }, (_, index) => fileOf(index));
-    expectError(await create({ files }), "InvalidRequestException", "files must have 1 to 50 items; it has 51");
-  });
-
-  it("of streams holds against creates at the same time", async () => {
-    await start({ config: { maxStreams: 2 } });
-    const answers = await Promise.all(
-      ["a", "b", "c", "d"].map((id) => send(plane, "POST", `/streams/${id}`, createBody())),
-    );
-    const refused = answers.filter((answer) => answer.status !== 200);
-    expect(refused).toHaveLength(2);
-    for (const answer of refused) {
-      expectError(answer, "LimitExceededException", "there are 2 streams; this server's limit is 2");
-    }
-    expect(await plane.registry.count()).toBe(2);
-  });
-
-  it("of versions ends at 65535", async () => {
-    await start();
-    await create();
-    await plane.registry.change("s", (entry) => {
-      if (entry?.state !== "live") throw new Error("not live");
-      return { state: "live", record: { ...entry.record, streamVersion: 65_534 } };
-    });
-    expect((await send(plane, "PUT", "/streams/s", {})).body).toMatchObject({ streamVersion: 65_535 });
-    const message = "stream s is at version 65535; the limit is 65535";
-    expectError(await send(plane, "PUT", "/streams/s", {}), "LimitExceededException", message);
-    await send(plane, "DELETE", "/streams/s");
-    expectError(await create(), "LimitExceededException", message);
-  });
-
-  it("of requests per second refills with time", async () => {
-    await start({ config: { maxRequestsPerSecond: 2 } });
-    const list = () => send(plane, "GET", "/streams");
-    expect([(await list()).status, (await list()).status]).toEqual([200, 200]);
-    const message = "more requests than this server's limit, 2 per second";
-    expectError(await list(), "ThrottlingException", message);
-    plane.clock.advance(499);
-    expectError(await send(plane, "GET", "/nope"), "ThrottlingException", message);
-    plane.clock.advance(1);
-    expect((await list()).status).toBe(200);
-    expect((await list()).status).toBe(429);
-  });
-});
 
 describe("other refusals", () => {
   it("DeleteConflictException: a stream in use", async () => {
@@ -317,5 +161,42 @@ describe("connections", () => {
     plane.clock.advance(2000);
     await closed;
     await ended;
+  });
+});
+
+describe("starting", () => {
+  const build = (config: Partial<ControlPlaneConfig>) =>
+    createControlPlane({
+      registry: openMemoryRegistry(),
+      objectStore: new ControlObjectStore(),
+      clock: createControlClock(0),
+      log: silentLog,
+      config: { region: "us-east-1", accountId: "123456789012", ...config },
+    });
+
+  it("says which port is taken, and which address is not here", async () => {
+    await start();
+    const message = `the HTTP port ${plane.port} on 127.0.0.1 is taken by another program`;
+    const second = build({});
+    await expect(second.listen({ host: "127.0.0.1", port: plane.port })).rejects.toMatchObject({
+      code: "AddressInUse",
+      message,
+    });
+    await second.close();
+    const third = build({});
+    const elsewhere = third.listen({ host: "192.0.2.1", port: 0 });
+    await expect(elsewhere).rejects.toMatchObject({ code: "AddressNotAvailable" });
+    await third.close();
+  });
+
+  it.each([
+    [{ maxFileBytes: 0 }, "maxFileBytes must be an integer, 1 to 25165824; it is 0"],
+    [{ maxFileBytes: 25_165_825 }, "maxFileBytes must be an integer, 1 to 25165824; it is 25165825"],
+    [{ maxFilesPerStream: 51 }, "maxFilesPerStream must be an integer, 1 to 50; it is 51"],
+    [{ maxStreams: -1 }, "maxStreams must be an integer, 0 to 9007199254740991; it is -1"],
+    [{ maxRequestsPerSecond: -1 }, "maxRequestsPerSecond must be 0 or more; it is -1"],
+  ])("refuses the configuration %o", async (config, message) => {
+    await start();
+    expect(() => build(config)).toThrow(expect.objectContaining({ code: "InvalidArgument", message }));
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { DEBIAN_PYTHON, isMissing, runClient } from "../support/control-clients.ts";
+import { DEBIAN_BOTO3, DEBIAN_PYTHON, isMissing, runClient } from "../support/control-clients.ts";
 import { CONTROL_START_MS, ROLE_ARN, type StartedControlPlane, startControlPlane } from "../support/control-plane.ts";
 import { arnOf } from "../support/control-request.ts";
 
@@ -47,7 +47,7 @@ json.dump(seen, sys.stdout, default=lambda time: time.timestamp())
 let plane: StartedControlPlane;
 afterEach(() => plane.close());
 
-describe.skipIf(isMissing(DEBIAN_PYTHON))("Debian's boto3", () => {
+describe.skipIf(isMissing(DEBIAN_PYTHON, DEBIAN_BOTO3))("Debian's boto3", () => {
   it("does all eight operations and raises typed exceptions", async () => {
     plane = await startControlPlane({ config: { maxStreams: 1 } });
     const run = await runClient(DEBIAN_PYTHON, ["-", plane.endpoint, ROLE_ARN], SCRIPT);

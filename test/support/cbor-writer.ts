@@ -50,11 +50,6 @@ export function map(members: Readonly<Record<string, Uint8Array>>): Uint8Array {
   return concat(head(MAJOR.map, entries.length), ...entries.flatMap(([key, value]) => [text(key), value]));
 }
 
-/** Writes an indefinite-length map of text keys and items that are already bytes. */
-export function openMap(members: Readonly<Record<string, Uint8Array>>): Uint8Array {
-  return concat(openHead(MAJOR.map), ...Object.entries(members).flatMap(([key, value]) => [text(key), value]), BREAK);
-}
-
 /** Puts byte strings one after another. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));

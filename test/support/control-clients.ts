@@ -11,8 +11,10 @@ export interface ClientRun {
 
 /** Debian's AWS CLI, version 2. */
 export const AWS_CLI = "/usr/bin/aws";
-/** Debian's Python, which has Debian's boto3. */
+/** Debian's Python. */
 export const DEBIAN_PYTHON = "/usr/bin/python3";
+/** Debian's boto3. */
+export const DEBIAN_BOTO3 = "/usr/lib/python3/dist-packages/boto3";
 
 /**
  * Says whether a test of these programs must be skipped, and says on stderr what to install; in CI nothing is skipped,
@@ -20,7 +22,7 @@ export const DEBIAN_PYTHON = "/usr/bin/python3";
  */
 export function isMissing(...paths: readonly string[]): boolean {
   const missing = paths.filter((path) => !existsSync(path));
-  if (missing.length === 0 || process.env["CI"] !== undefined) return false;
+  if (missing.length === 0 || process.env.CI !== undefined) return false;
   console.error(`${missing.join(" and ")}: not there; apt-get install -y --no-install-recommends awscli python3-boto3`);
   return true;
 }

@@ -251,11 +251,22 @@ function change(inode: Inode, pending: Change): void {
 }
 
 function applyChange(bytes: Uint8Array, pending: Change): Uint8Array {
-  const sizeBytes =
-    pending.kind === "truncate" ? pending.sizeBytes : Math.max(bytes.length, pending.position + pending.bytes.length);
-  const result = sizeBytes === bytes.length ? bytes : new Uint8Array(sizeBytes);
-  if (result !== bytes) result.set(bytes.subarray(0, sizeBytes));
-  if (pending.kind === "write") result.set(pending.bytes, pending.position);
+  if (pending.kind === "truncate") {
+    const truncated = new Uint8Array(pending.sizeBytes);
+    truncated.set(bytes.subarray(0, pending.sizeBytes));
+    return truncated;
+  }
+  const result = grow(bytes, Math.max(bytes.length, pending.position + pending.bytes.length));
+  result.set(pending.bytes, pending.position);
+  return result;
+}
+
+/** Room is taken twice over, so that a file that grows block by block is not copied with each of them. */
+function grow(bytes: Uint8Array, sizeBytes: number): Uint8Array {
+  if (sizeBytes === bytes.length) return bytes;
+  if (sizeBytes <= bytes.buffer.byteLength) return new Uint8Array(bytes.buffer, 0, sizeBytes);
+  const result = new Uint8Array(new ArrayBuffer(2 * sizeBytes), 0, sizeBytes);
+  result.set(bytes);
   return result;
 }
 

@@ -111,7 +111,7 @@ class Trial {
     const store = this.#store;
     if (action.do === "cut") {
       if (action.midway && !store.complete) {
-        for (let blockId = 0; blockId < store.blockCount; blockId += 3) this.#write(blockId);
+        for (let blockId = 0; blockId < store.blockCount; blockId += 3) void this.#write(blockId);
       }
       this.#disk.powerCut();
       this.#disk.restart();

@@ -78,6 +78,20 @@ describe("nesting", () => {
   });
 });
 
+describe("strings in chunks (RFC 8949 section 3.2.3)", () => {
+  it.each([
+    ["7f ff", 2],
+    ["7f 61 61 60 62 c3 a9 ff", 8],
+    ["5f 41 c3 40 41 a9 ff", 7],
+    ["7f 61 c3 61 a9 ff", undefined],
+    ["7f 41 61 ff", undefined],
+    ["5f 5f 41 00 ff ff", undefined],
+    ["7f 61 61", undefined],
+  ])("%s ends at %s", (digits, end) => {
+    expect(findCborEnd(Buffer.from(digits.replaceAll(" ", ""), "hex"))).toBe(end);
+  });
+});
+
 describe("a packet full of", () => {
   const full: ReadonlyArray<readonly [name: string, bytes: Uint8Array]> = [
     ["empty chunks", concat(Uint8Array.of(0x7f), new Uint8Array(PACKET_BYTES - 2).fill(0x60), Uint8Array.of(0xff))],

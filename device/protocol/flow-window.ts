@@ -1,0 +1,115 @@
+/** How many bytes may be asked for ahead: what the link holds in one round trip, found from the answers themselves. No IO. */
+
+/** How a {@link FlowWindow} is bounded. */
+export interface FlowWindowOptions {
+  readonly blockSizeBytes: number;
+  /** Most bytes asked for ahead, whatever the link holds. */
+  readonly maxBytes: number;
+}
+
+/** The state of delivery at the moment a request is sent; handed back with the request's answers. */
+export interface SendMark {
+  readonly sentAtMs: number;
+  readonly deliveredBytes: number;
+  /** When the newest of those bytes had arrived, in milliseconds; the sending itself after an idle time. */
+  readonly deliveredAtMs: number;
+}
+
+/** The window before anything was measured, in bytes, and never less than some blocks: TCP's initial window (RFC 6928), about. */
+const INITIAL_BYTES = 16_384;
+const LEAST_BLOCKS = 2;
+/** Two bandwidth-delay products: one on its way, one asked for. */
+const GAIN = 2;
+/** How many rounds a measured rate counts. */
+const RATE_ROUNDS = 10;
+/** The window stops doubling when so many rounds did not bring a quarter more. */
+const PLATEAU_ROUNDS = 3;
+const PLATEAU_GROWTH = 1.25;
+
+/**
+ * Estimates the bandwidth-delay product as BBR does (draft-ietf-ccwg-bbr: delivery-rate samples, a maximum of rates and a
+ * minimum of round trips), because on a lossy link a lost message says nothing about congestion. It doubles every round
+ * trip until the rate stops growing, and then follows the estimate. A timeout forgets what was measured.
+ */
+export class FlowWindow {
+  private readonly options: FlowWindowOptions;
+  private deliveredBytes = 0;
+  private deliveredAtMs = 0;
+  private leastRoundTripMs = Number.POSITIVE_INFINITY;
+  /** Highest rate of each of the last rounds, in bytes per millisecond; the newest last. */
+  private rates: number[] = [0];
+  private roundEndsAtBytes = 0;
+  private starting = true;
+  private plateauRate = 0;
+  private plateauRounds = 0;
+  private grownBytes: number;
+
+  constructor(options: FlowWindowOptions) {
+    this.options = options;
+    this.grownBytes = INITIAL_BYTES;
+  }
+
+  /** Bytes that may be asked for and not yet arrived; at least two blocks, at most the bound, which is at least one. */
+  get bytes(): number {
+    const { blockSizeBytes, maxBytes } = this.options;
+    const target = this.starting ? this.grownBytes : this.productBytes + blockSizeBytes;
+    return Math.max(blockSizeBytes, Math.min(maxBytes, Math.max(target, LEAST_BLOCKS * blockSizeBytes)));
+  }
+
+  /** Notes a sending; `idle` says that nothing was asked for before it. */
+  markSent(nowMs: number, idle: boolean): SendMark {
+    if (idle) this.deliveredAtMs = nowMs;
+    return { sentAtMs: nowMs, deliveredBytes: this.deliveredBytes, deliveredAtMs: this.deliveredAtMs };
+  }
+
+  /** Notes new bytes; `mark` is that of the request they answer, when that is known. */
+  markDelivered(sizeBytes: number, mark: SendMark | undefined, nowMs: number): void {
+    this.deliveredBytes += sizeBytes;
+    this.deliveredAtMs = nowMs;
+    if (this.starting) this.grownBytes = Math.min(this.grownBytes + sizeBytes, this.options.maxBytes);
+    if (mark === undefined) return;
+    const elapsedMs = Math.max(
+      nowMs - mark.deliveredAtMs,
+      this.leastRoundTripMs === Infinity ? 0 : this.leastRoundTripMs,
+    );
+    if (elapsedMs > 0) this.noteRate((this.deliveredBytes - mark.deliveredBytes) / elapsedMs);
+    if (mark.deliveredBytes >= this.roundEndsAtBytes) this.endRound();
+  }
+
+  /** Notes the time from a request to its first answer, in milliseconds. */
+  measureRoundTrip(roundTripMs: number): void {
+    this.leastRoundTripMs = Math.min(this.leastRoundTripMs, roundTripMs);
+  }
+
+  /** Notes that nothing arrived in time: the link is not the one that was measured. */
+  forget(): void {
+    this.rates = [0];
+    this.leastRoundTripMs = Number.POSITIVE_INFINITY;
+    this.starting = true;
+    this.plateauRate = 0;
+    this.plateauRounds = 0;
+    this.grownBytes = Math.max(INITIAL_BYTES, this.grownBytes / 2);
+  }
+
+  private get productBytes(): number {
+    return this.leastRoundTripMs === Infinity ? 0 : GAIN * Math.max(...this.rates) * this.leastRoundTripMs;
+  }
+
+  private noteRate(rate: number): void {
+    const last = this.rates.length - 1;
+    this.rates[last] = Math.max(this.rates[last] as number, rate);
+  }
+
+  private endRound(): void {
+    this.roundEndsAtBytes = this.deliveredBytes;
+    const rate = Math.max(...this.rates);
+    this.rates.push(0);
+    if (this.rates.length > RATE_ROUNDS) this.rates.shift();
+    if (rate > this.plateauRate * PLATEAU_GROWTH) {
+      this.plateauRate = rate;
+      this.plateauRounds = 0;
+    } else if (++this.plateauRounds >= PLATEAU_ROUNDS) {
+      this.starting = false;
+    }
+  }
+}
