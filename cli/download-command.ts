@@ -6,7 +6,6 @@ import type { ExpectedDigests } from "../device/protocol/expected-digests.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import { createDeviceTransport } from "../shared/mqtt-connection.ts";
-import { OtaError } from "../shared/protocol/errors.ts";
 import type { Format } from "../shared/protocol/topics.ts";
 import { systemRandom } from "../shared/random.ts";
 import { showDownload } from "./download-progress.ts";
@@ -24,6 +23,8 @@ export interface DownloadCommandOptions {
   readonly out: string;
   readonly digests: ExpectedDigests;
   readonly requireDigest: boolean;
+  /** An older image of the file. */
+  readonly base?: string;
   readonly json: boolean;
   readonly log: Log;
 }
@@ -37,8 +38,9 @@ export async function runDownload(options: DownloadCommandOptions): Promise<void
   }
   for (const file of result.files) {
     const resumed = file.resumedBlocks === 0 ? "" : `, ${file.resumedBlocks} of them held before`;
+    const based = file.baseBlocks === 0 ? "" : `, ${file.baseBlocks} of them taken from the base`;
     print(
-      `file ${file.fileId}  ${file.path}  ${file.sizeBytes} bytes in ${file.blocks} blocks${resumed}, ${file.requests} requests, ${file.milliseconds} ms, crc32 ${formatCrc32(file.crc32)}, verified by ${file.verified}`,
+      `file ${file.fileId}  ${file.path}  ${file.sizeBytes} bytes in ${file.blocks} blocks${resumed}${based}, ${file.requests} requests, ${file.milliseconds} ms, crc32 ${formatCrc32(file.crc32)}, verified by ${file.verified}`,
     );
   }
   if (result.files.some(({ verified }) => verified === "size")) {
@@ -54,10 +56,7 @@ export async function download(
   signal: AbortSignal,
   nameOf: (fileId: number) => string,
 ): Promise<DownloadResult> {
-  const { broker, digests, fileId, json, log, out, thing = `device-${randomBytes(4).toString("hex")}` } = options;
-  if (fileId === undefined && Object.keys(digests).length > 0) {
-    throw new OtaError("InvalidArgument", "--crc32 and --sha256 are of one file: name it with --file-id");
-  }
+  const { base, broker, digests, fileId, json, log, out, thing = `device-${randomBytes(4).toString("hex")}` } = options;
   const progress = json ? undefined : showDownload(nameOf);
   try {
     return await downloadStream({
@@ -70,6 +69,7 @@ export async function download(
       directory: out,
       digests,
       requireDigest: options.requireDigest,
+      ...(base !== undefined && { basePath: base }),
       fileSystem: systemFileSystem,
       clock: systemClock,
       random: systemRandom,
@@ -97,6 +97,7 @@ function formatResult({ streamId, streamVersion, files }: DownloadResult): objec
       bytes: file.sizeBytes,
       blocks: file.blocks,
       resumedBlocks: file.resumedBlocks,
+      ...(file.baseBlocks > 0 && { baseBlocks: file.baseBlocks }),
       requests: file.requests,
       duplicates: file.duplicates,
       milliseconds: file.milliseconds,

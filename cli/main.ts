@@ -162,8 +162,13 @@ addLogLevel(program.command("download").description("fetch a stream as one devic
   )
   .option("--format <FORMAT>", "cbor or json", read.format, "cbor")
   .option("--out <DIR>", "files become DIR/<streamId>/<fileId>", read.someText("--out"), "./downloads")
-  .option("--crc32 <HEX>", "CRC-32 the file must have (with --file-id)", read.crc32)
-  .option("--sha256 <HEX>", "SHA-256 the file must have (with --file-id)", read.sha256)
+  .option(
+    "--crc32 <HEX>",
+    "CRC-32 the file must have; of a stream with several files, name one with --file-id",
+    read.crc32,
+  )
+  .option("--sha256 <HEX>", "SHA-256 the file must have, likewise", read.sha256)
+  .option("--base <FILE>", "older image: blocks that did not change come from there, likewise", read.someText("--base"))
   .option("--require-digest", "refuse a file that can only be verified by its size", false)
   .option("--json", "print one line of JSON at the end", false)
   .action(async (streamId: string, flags) => {

@@ -55,14 +55,16 @@ export async function publishFiles(options: PublishOptions, report: (line: strin
     throw new OtaError("InvalidArgument", `--role-arn is needed for ${endpoint}: the service reads the files with it`);
   }
   const streamId = options.streamId ?? `stream-${randomBytes(4).toString("hex")}`;
+  // A folder of this run's own: when the stream exists already, its objects must not be overwritten. The file id keeps
+  // files of the same name apart.
+  const folder = `${streamId}/${randomBytes(4).toString("hex")}`;
   const reported = new Set<string>();
   const s3Endpoint = options.s3Endpoint ?? (local ? LOCAL_S3_ENDPOINT : undefined);
   const uploaded = await uploadFiles({
     ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }),
     region,
     bucket,
-    // The index keeps files of the same name in different folders apart.
-    files: files.map((path, fileId) => ({ path, key: `${streamId}/${fileId}/${basename(path)}` })),
+    files: files.map((path, fileId) => ({ path, key: `${folder}/${fileId}/${basename(path)}` })),
     onProgress: ({ key, uploadedBytes, sizeBytes }) => {
       // An empty file is at its end at its start, too.
       if (uploadedBytes < sizeBytes || reported.has(key)) return;

@@ -52,6 +52,9 @@ export interface Server {
   close(): Promise<void>;
 }
 
+/** How long requests that are under way may take once the server stops, in milliseconds. */
+const CLOSE_GRACE_MS = 3_000;
+
 type Closer = () => Promise<void>;
 
 /**
@@ -87,7 +90,8 @@ async function startParts(options: ServerOptions, closers: Closer[]): Promise<Se
   closers.push(() => messaging.transport.stop());
 
   const controlPlane = createControlPlane({ registry, objectStore: storage.objectStore, clock, log, config: control });
-  closers.push(() => controlPlane.close());
+  // A request that waits for storage must not hold up the end: closing the storage connections below ends it.
+  closers.push(() => Promise.race([controlPlane.close(), waitUnref(CLOSE_GRACE_MS)]));
   const http = await startPart("--http-port", () => controlPlane.listen({ host, port: options.httpPort }));
   return { ...messaging.urls, http: reachable(`http://${formatHost(host)}:${http.port}`), s3: storage.url };
 }
@@ -182,4 +186,10 @@ function formatHost(host: string): string {
 /** A server that listens on every interface is reached through loopback. */
 function reachable(url: string): string {
   return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+}
+
+function waitUnref(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds).unref();
+  });
 }

@@ -1,9 +1,10 @@
 /** The device agent: downloads the files of a stream over a transport into image stores, driven by the download session. */
 import type { Timer } from "../shared/clock.ts";
-import { decodeData, decodeDescription, decodeRejected } from "../shared/protocol/decode-response.ts";
+import { decodeChecksums, decodeData, decodeDescription, decodeRejected } from "../shared/protocol/decode-response.ts";
 import { encodeDescribe, encodeGet } from "../shared/protocol/encode.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
-import { type Format, formatTopic } from "../shared/protocol/topics.ts";
+import type { Description, ManifestRequest } from "../shared/protocol/messages.ts";
+import { type Format, formatTopic, type Operation } from "../shared/protocol/topics.ts";
 import { type Random, randomFraction } from "../shared/random.ts";
 import type { DeviceTransport } from "../shared/transport.ts";
 import { type DownloadedFile, FileReceiver, type FileReceiverOptions } from "./file-receiver.ts";
@@ -11,7 +12,7 @@ import { DownloadSession } from "./protocol/download-session.ts";
 import type { FileProgress, SessionCommand, SessionInput, SessionOptions } from "./protocol/session-types.ts";
 
 /** What {@link downloadStream} needs. */
-export interface DownloadOptions extends Omit<SessionOptions, "randomFraction">, FileReceiverOptions {
+export interface DownloadOptions extends Omit<SessionOptions, "randomFraction" | "hasBase">, FileReceiverOptions {
   readonly transport: DeviceTransport;
   /** The thing name; with the default policy it is the MQTT client id, too. */
   readonly thing: string;
@@ -44,6 +45,8 @@ export async function downloadStream(options: DownloadOptions): Promise<Download
   }
 }
 
+/** After how many unanswered DescribeStream requests the log says so. */
+const SILENT_DESCRIBES = 2;
 /** Beyond this a peer sends what nobody asked for, and it is dropped. */
 const MAX_BACKLOG_MESSAGES = 8_192;
 
@@ -52,10 +55,12 @@ class DownloadRun {
   private readonly options: DownloadOptions;
   private readonly session: DownloadSession;
   private readonly receiver: FileReceiver;
-  private readonly topics: Readonly<Record<"describe" | "get" | "description" | "data" | "rejected", string>>;
+  private readonly topics: Readonly<Record<Operation, string>>;
   private readonly outcome = Promise.withResolvers<DownloadResult>();
   private readonly files: DownloadedFile[] = [];
   private streamVersion = 0;
+  /** DescribeStream requests since the last description. */
+  private describes = 0;
   /** The payload of the data message being handled. */
   private payload: Uint8Array | undefined;
   /** Messages that wait for the disk, in order; undefined while nothing waits. The window bounds what is asked for. */
@@ -68,7 +73,11 @@ class DownloadRun {
 
   constructor(options: DownloadOptions) {
     this.options = options;
-    this.session = new DownloadSession({ ...options, randomFraction: () => randomFraction(options.random) });
+    this.session = new DownloadSession({
+      ...options,
+      hasBase: options.basePath !== undefined,
+      randomFraction: () => randomFraction(options.random),
+    });
     this.receiver = new FileReceiver(options);
     const topic = (operation: Parameters<typeof formatTopic>[2]) =>
       formatTopic(options.thing, options.streamId, operation, options.format);
@@ -78,6 +87,8 @@ class DownloadRun {
       description: topic("description"),
       data: topic("data"),
       rejected: topic("rejected"),
+      manifest: topic("manifest"),
+      checksums: topic("checksums"),
     };
   }
 
@@ -136,8 +147,12 @@ class DownloadRun {
     if (name === this.topics.description) {
       const description = decodeDescription(format, message);
       if (description === undefined) return undefined;
-      this.streamVersion = description.streamVersion;
+      this.describes = 0;
       return { on: "described", description };
+    }
+    if (name === this.topics.checksums) {
+      const checksums = decodeChecksums(format, message);
+      return checksums === undefined ? undefined : { on: "checksumsArrived", message: checksums };
     }
     const rejection = name === this.topics.rejected ? decodeRejected(format, message) : undefined;
     return rejection === undefined ? undefined : { on: "rejected", rejection };
@@ -146,6 +161,7 @@ class DownloadRun {
   private handle(input: SessionInput): void {
     if (this.ended) return;
     try {
+      if (input.on === "described") this.checkOneFile(input.description);
       for (const command of this.session.handle(input, this.options.clock.monotonicMs())) this.perform(command);
       this.armTimer();
     } catch (error) {
@@ -161,6 +177,8 @@ class DownloadRun {
     this.timerDueMs = deadlineMs;
     this.timer = this.options.clock.setTimer(Math.max(0, deadlineMs - this.options.clock.monotonicMs()), () => {
       this.timerDueMs = Number.POSITIVE_INFINITY;
+      // What waits for the disk may be what the session waits for.
+      if (this.backlog !== undefined) return;
       const due = this.session.deadlineMs;
       if (due !== undefined && due <= this.options.clock.monotonicMs()) this.handle({ on: "timeout" });
       else this.armTimer();
@@ -171,7 +189,14 @@ class DownloadRun {
     const { format, transport } = this.options;
     switch (command.do) {
       case "publishDescribe":
+        this.warnOfSilence();
         transport.publish(this.topics.describe, encodeDescribe(format, command.request));
+        break;
+      case "publishManifest":
+        this.requestManifest(command.request);
+        break;
+      case "matchBlocks":
+        this.inBackground(() => this.receiver.match(command.checksums));
         break;
       case "publishGet":
         transport.publish(this.topics.get, encodeGet(format, command.request));
@@ -180,7 +205,8 @@ class DownloadRun {
         this.keepBlock(command.blockId);
         break;
       case "openFile":
-        this.inBackground(() => this.receiver.open(command.file, command.streamVersion));
+        this.streamVersion = command.streamVersion;
+        this.inBackground(() => this.receiver.open(command.file, command.streamVersion, command.afresh));
         break;
       case "verifyFile":
         this.inBackground(() => this.receiver.verify(command.file));
@@ -195,6 +221,36 @@ class DownloadRun {
         this.end(new OtaError(command.failure.code, command.failure.message));
         break;
     }
+  }
+
+  /** Nobody else's server knows this topic, so it is subscribed to only when the description announced it. */
+  private requestManifest(request: ManifestRequest): void {
+    const { format, transport } = this.options;
+    transport.subscribe(this.topics.checksums).then(
+      () => transport.publish(this.topics.manifest, encodeGet(format, request)),
+      (error: unknown) => {
+        // Any other failure is the connection's, and the request is made again when that is back.
+        if (!(error instanceof OtaError) || error.code !== "SubscriptionRefused") return;
+        const { clientToken = "" } = request;
+        this.handle({ on: "rejected", rejection: { code: "InvalidTopic", message: error.message, clientToken } });
+      },
+    );
+  }
+
+  /** Throws OtaError `InvalidArgument` when what the caller knows is of one file and the stream has several. */
+  private checkOneFile({ files }: Description): void {
+    const { basePath, digests = {}, fileId, streamId } = this.options;
+    const isOfOneFile = basePath !== undefined || Object.keys(digests).length > 0;
+    if (!isOfOneFile || fileId !== undefined || files.length === 1) return;
+    const message = `a digest or a base image is of one file, and stream ${streamId} has ${files.length}: name the file id`;
+    throw new OtaError("InvalidArgument", message);
+  }
+
+  /** A person who waits wants to know for what. */
+  private warnOfSilence(): void {
+    if (++this.describes !== SILENT_DESCRIBES + 1) return;
+    const { log, streamId } = this.options;
+    log.warn("no answer to DescribeStream yet: is a publisher connected to this broker?", { streamId });
   }
 
   private finish(): void {
@@ -217,6 +273,7 @@ class DownloadRun {
         const waiting = this.backlog ?? [];
         this.backlog = undefined;
         for (const [name, payload] of waiting) this.takeMessage(name, payload);
+        this.armTimer();
       },
       (error: unknown) => this.end(error),
     );

@@ -3,6 +3,7 @@ import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
 import type { DescribedFile } from "../shared/protocol/messages.ts";
+import { copyUnchangedBlocks } from "./base-image.ts";
 import type { FileSystem } from "./file-system.ts";
 import { type ImageStore, openImageStore } from "./image-store.ts";
 import { type ExpectedDigests, reconcileDigests } from "./protocol/expected-digests.ts";
@@ -19,6 +20,8 @@ export interface FileReceiverOptions {
   readonly digests?: ExpectedDigests;
   /** Refuse a file for which neither the stream nor the caller has a digest. */
   readonly requireDigest?: boolean;
+  /** An older image: blocks that did not change come from there. */
+  readonly basePath?: string;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
   readonly log: Log;
@@ -27,6 +30,8 @@ export interface FileReceiverOptions {
 /** What became of one file. */
 export interface DownloadedFile extends FileProgress {
   readonly path: string;
+  /** Blocks taken from the base image. */
+  readonly baseBlocks: number;
   readonly milliseconds: number;
   readonly crc32: number;
   /** 64 lowercase hex digits. */
@@ -43,18 +48,23 @@ export class FileReceiver {
   private store: ImageStore | undefined;
   private verified: VerifiedFile | undefined;
   private startedMs = 0;
+  private fileId = 0;
+  private baseBlocks = 0;
 
   constructor(options: FileReceiverOptions) {
     this.options = options;
   }
 
-  /** Opens the store of a file; a finished image that is in place already is verified again. */
-  async open(file: DescribedFile, streamVersion: number): Promise<SessionInput> {
+  /** Opens the store of a file, `afresh` without what was received of it; a finished image that is in place already is verified again. */
+  async open(file: DescribedFile, streamVersion: number, afresh: boolean): Promise<SessionInput> {
     const { streamId, directory, blockSizeBytes, fileSystem, log, clock } = this.options;
     const { fileId, sizeBytes } = file;
     const digests = this.digestsOf(file);
     this.startedMs = clock.monotonicMs();
-    await this.store?.close();
+    this.fileId = fileId;
+    this.baseBlocks = 0;
+    if (afresh) await this.store?.discard();
+    else await this.store?.close();
     const identity = { streamId, streamVersion, fileId, sizeBytes, blockSizeBytes, ...digests };
     this.store = await openImageStore({ directory, identity, fileSystem, log });
     const { complete, receivedBlocks: held } = this.store;
@@ -67,17 +77,32 @@ export class FileReceiver {
     return this.store?.write(blockId, block);
   }
 
-  /** Checks the assembled file and puts it in place, or empties the store. */
+  /**
+   * Compares with the CRC-32 of every block: forgets blocks in the store that differ, and takes those that are missing from
+   * the base image where they agree. Answers with what the store has then.
+   */
+  async match(checksums: Uint32Array): Promise<SessionInput> {
+    const store = this.store as ImageStore;
+    const { fileSystem, basePath, blockSizeBytes } = this.options;
+    store.forget(store.findDiffering(checksums));
+    if (basePath !== undefined) {
+      this.baseBlocks += await copyUnchangedBlocks({ fileSystem, basePath, blockSizeBytes, store, checksums });
+    }
+    return { on: "matched", fileId: this.fileId, held: store.heldBlocks };
+  }
+
+  /** Checks the assembled file and puts it in place, or says which of its blocks are still what was received. */
   async verify(file: DescribedFile): Promise<SessionInput> {
     const store = this.store as ImageStore;
     const { fileId, sizeBytes } = file;
     const digests = this.digestsOf(file);
     const verification = await store.verify({ sizeBytes, ...digests });
     if (!verification.ok) {
-      await store.discard();
+      store.forget(verification.damagedBlocks);
       const isSize = verification.reason === "size" || verification.reason === "missing";
       const message = `file ${fileId} of stream ${this.options.streamId} is not the original: ${verification.message}`;
-      return { on: "mismatched", fileId, failure: { code: isSize ? "SizeMismatch" : "DigestMismatch", message } };
+      const failure = { code: isSize ? "SizeMismatch" : "DigestMismatch", message } as const;
+      return { on: "mismatched", fileId, failure, held: store.heldBlocks };
     }
     const { crc32, sha256 } = verification;
     const path = await store.commit();
@@ -94,7 +119,7 @@ export class FileReceiver {
       this.options.log.warn("verified by size only: the stream gives no digest", { fileId: progress.fileId });
     }
     const milliseconds = Math.round(this.options.clock.monotonicMs() - this.startedMs);
-    return { ...progress, ...verified, milliseconds };
+    return { ...progress, ...verified, baseBlocks: this.baseBlocks, milliseconds };
   }
 
   /** Keeps what was received for the next run. */

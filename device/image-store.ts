@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import type { Log } from "../shared/log.ts";
-import { clearBit, setBit } from "../shared/protocol/bitmap.ts";
+import { clearBit, hasBit, setBit } from "../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../shared/protocol/blocks.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
 import { asOutputError, type FileLock, type FileSystem, type OpenFile } from "./file-system.ts";
@@ -169,6 +169,26 @@ export class ImageStore {
       throw asOutputError(error, this.#paths.journal);
     }
     return this.#pacer.wrote(block.length);
+  }
+
+  /** The blocks held now, as a bitmap of its own. */
+  get heldBlocks(): Uint8Array {
+    return this.#held.slice();
+  }
+
+  /** The length of a block in bytes. */
+  lengthOf(blockId: number): number {
+    return blockLength(blockId, this.#identity.sizeBytes, this.#identity.blockSizeBytes);
+  }
+
+  /** The held blocks that had another CRC-32 than these when they were received. */
+  findDiffering(checksums: Uint32Array): number[] {
+    const { journal } = this.#writable();
+    const differing: number[] = [];
+    checksums.forEach((wanted, blockId) => {
+      if (hasBit(this.#held, blockId) && journal.claimOf(blockId) !== wanted) differing.push(blockId);
+    });
+    return differing;
   }
 
   /** Counts blocks as not held any more, so that they can be received again. */

@@ -16,93 +16,175 @@ export interface FileCacheOptions {
   readonly serveStaleMs: number;
 }
 
+/** Longest time for which a failure answers instead of the store, in milliseconds; a shorter check interval shortens it. */
+const MAX_FAILURE_MS = 1000;
+/** Most failures remembered, and most files let go of whose bytes may still be found. */
+const MAX_REMEMBERED = 10_000;
+
 interface CheckedFile {
-  bytes: Uint8Array;
-  /** Monotonic time of the last check that found the object unchanged, in milliseconds. */
-  checkedAtMs: number;
-  /** Monotonic time at which the store was last asked in vain. */
-  failedAtMs: number;
+  readonly bytes: Uint8Array;
+  /** Monotonic time at which the last check that found the object unchanged was begun, in milliseconds. */
+  readonly checkedAtMs: number;
 }
 
-/** Serves whole files. An object is read once, with one read and one check in flight, however many devices ask. */
+interface ReleasedFile {
+  readonly bytes: WeakRef<Uint8Array>;
+  readonly checkedAtMs: number;
+}
+
+interface Failure {
+  readonly error: ObjectStoreError;
+  readonly atMs: number;
+}
+
+/** A read or check under way, and the one that is begun after it for those who came too late for its answer. */
+interface Refresh {
+  readonly startedAtMs: number;
+  readonly bytes: Promise<Uint8Array>;
+  next: Promise<Uint8Array> | undefined;
+}
+
+/** Serves whole files. An object is read once, with one read or check in flight, however many devices ask. */
 export class FileCache {
   private readonly options: FileCacheOptions;
+  private readonly failureMs: number;
   private readonly files: LRUCache<string, CheckedFile>;
-  private readonly inFlight = new Map<string, Promise<Uint8Array>>();
-  /** Why an object could not be served, remembered for one check interval so that a wrong object costs no read per request. */
-  private readonly failures: LRUCache<string, { readonly error: ObjectStoreError; readonly atMs: number }>;
+  /** Files beyond the bound: their bytes are shared for as long as somebody is owed them. */
+  private readonly released = new LRUCache<string, ReleasedFile>({ max: MAX_REMEMBERED });
+  /** Why an object could not be read or checked, so that a wrong object or a store that is down costs no wait per request. */
+  private readonly failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED });
+  private readonly inFlight = new Map<string, Refresh>();
+  private readonly keys = new WeakMap<StreamFile, string>();
 
   constructor(options: FileCacheOptions) {
     this.options = options;
-    this.files = new LRUCache({ maxSize: options.maxBytes, sizeCalculation: (file) => Math.max(1, file.bytes.length) });
-    this.failures = new LRUCache({ max: 10_000 });
-  }
-
-  /** The file's bytes, if they are here and were checked within the interval. */
-  peek(file: StreamFile): Uint8Array | undefined {
-    const cached = this.files.get(keyOf(file));
-    if (cached === undefined) return undefined;
-    const nowMs = this.options.clock.monotonicMs();
-    return nowMs - cached.checkedAtMs <= this.options.checkIntervalMs ? cached.bytes : undefined;
+    this.failureMs = Math.min(options.checkIntervalMs, MAX_FAILURE_MS);
+    this.files = new LRUCache({
+      maxSize: options.maxBytes,
+      sizeCalculation: (file) => Math.max(1, file.bytes.length),
+      dispose: (file, key, reason) => {
+        if (reason !== "set") this.release(key, file);
+      },
+    });
   }
 
   /**
-   * The file's bytes as they were recorded, read or checked now if need be. Rejects with {@link ObjectStoreError}:
-   * `Changed` when the object's ETag is no longer the recorded one.
+   * The file's bytes, if they are here and were checked within the interval; or, within `serveStaleMs` of the last
+   * check, if the store could not be asked a moment ago.
    */
-  load(file: StreamFile): Promise<Uint8Array> {
-    const key = keyOf(file);
-    const running = this.inFlight.get(key);
-    if (running !== undefined) return running;
-    const failure = this.failures.get(key);
-    if (failure !== undefined && this.options.clock.monotonicMs() - failure.atMs <= this.options.checkIntervalMs) {
-      return Promise.reject(failure.error);
-    }
-    const loading = this.refresh(key, file).finally(() => this.inFlight.delete(key));
-    this.inFlight.set(key, loading);
-    return loading;
+  peek(file: StreamFile): Uint8Array | undefined {
+    const key = this.keyOf(file);
+    const cached = this.find(key);
+    if (cached === undefined) return undefined;
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - cached.checkedAtMs <= this.options.checkIntervalMs) return cached.bytes;
+    const failure = this.recentFailure(key, nowMs);
+    return failure !== undefined && this.maySurvive(failure, cached, nowMs) ? cached.bytes : undefined;
   }
 
-  private async refresh(key: string, file: StreamFile): Promise<Uint8Array> {
-    const cached = this.files.get(key);
-    const startedAtMs = this.options.clock.monotonicMs();
+  /**
+   * The file's bytes as they were recorded, read or checked now if need be. A check that was begun longer ago than the
+   * interval is not joined: a new one follows it. Rejects with {@link ObjectStoreError}: `Changed` when the object's
+   * ETag is no longer the recorded one.
+   */
+  load(file: StreamFile): Promise<Uint8Array> {
+    const bytes = this.peek(file);
+    if (bytes !== undefined) return Promise.resolve(bytes);
+    const key = this.keyOf(file);
+    const nowMs = this.options.clock.monotonicMs();
+    const running = this.inFlight.get(key);
+    if (running !== undefined) {
+      if (nowMs - running.startedAtMs <= this.options.checkIntervalMs) return running.bytes;
+      running.next ??= running.bytes.then(
+        () => this.load(file),
+        () => this.load(file),
+      );
+      return running.next;
+    }
+    const failure = this.recentFailure(key, nowMs);
+    if (failure !== undefined) return Promise.reject(failure.error);
+    const refreshed = this.refresh(key, file, nowMs).finally(() => this.inFlight.delete(key));
+    this.inFlight.set(key, { startedAtMs: nowMs, bytes: refreshed, next: undefined });
+    return refreshed;
+  }
+
+  /** Reads or checks; what it finds vouches for the moment it was begun, not for the one at which the answer came. */
+  private async refresh(key: string, file: StreamFile, startedAtMs: number): Promise<Uint8Array> {
+    const cached = this.find(key);
     try {
       const bytes = cached === undefined ? await this.read(file) : await this.check(file, cached.bytes);
-      // The check vouches for the moment it was begun, not for the one at which its answer came.
-      this.files.set(key, { bytes, checkedAtMs: startedAtMs, failedAtMs: Number.NEGATIVE_INFINITY });
+      this.keep(key, { bytes, checkedAtMs: startedAtMs });
       this.failures.delete(key);
       return bytes;
     } catch (error) {
       if (!(error instanceof ObjectStoreError)) throw error;
-      const staleMs = startedAtMs - (cached?.checkedAtMs ?? Number.NEGATIVE_INFINITY);
-      if (cached !== undefined && error.failure === "Unavailable" && staleMs <= this.options.serveStaleMs) {
-        return cached.bytes;
-      }
-      this.failures.set(key, { error, atMs: this.options.clock.monotonicMs() });
+      const failure: Failure = { error, atMs: this.options.clock.monotonicMs() };
+      this.failures.set(key, failure);
+      if (error.failure === "Changed") this.files.delete(key);
+      if (cached !== undefined && this.maySurvive(failure, cached, failure.atMs)) return cached.bytes;
       throw error;
     }
   }
 
   private async read(file: StreamFile): Promise<Uint8Array> {
     const content = await this.options.store.read(file.s3Location, { maxBytes: file.sizeBytes, etag: file.etag });
-    if (content.etag !== file.etag || content.bytes.length !== file.sizeBytes) throw changed(file, content.etag);
+    const sizeBytes = content.bytes.length;
+    if (content.etag !== file.etag) throw changed(file, `ETag ${content.etag}, not ${file.etag}`);
+    if (sizeBytes !== file.sizeBytes) throw changed(file, `${sizeBytes} bytes, not ${file.sizeBytes}`);
     return content.bytes;
   }
 
   private async check(file: StreamFile, bytes: Uint8Array): Promise<Uint8Array> {
     const info = await this.options.store.head(file.s3Location);
-    if (info.etag !== file.etag) throw changed(file, info.etag);
+    if (info.etag !== file.etag) throw changed(file, `ETag ${info.etag}, not ${file.etag}`);
     return bytes;
+  }
+
+  private recentFailure(key: string, nowMs: number): Failure | undefined {
+    const failure = this.failures.get(key);
+    return failure !== undefined && nowMs - failure.atMs <= this.failureMs ? failure : undefined;
+  }
+
+  /** Says whether a file may be served although its last check failed. */
+  private maySurvive({ error }: Failure, { checkedAtMs }: CheckedFile, nowMs: number): boolean {
+    return error.failure === "Unavailable" && nowMs - checkedAtMs <= this.options.serveStaleMs;
+  }
+
+  private find(key: string): CheckedFile | undefined {
+    const kept = this.files.get(key);
+    if (kept !== undefined) return kept;
+    const released = this.released.get(key);
+    const bytes = released?.bytes.deref();
+    if (released === undefined || bytes === undefined) return undefined;
+    const file = { bytes, checkedAtMs: released.checkedAtMs };
+    if (bytes.length <= this.options.maxBytes) this.keep(key, file);
+    return file;
+  }
+
+  private keep(key: string, file: CheckedFile): void {
+    this.released.delete(key);
+    this.files.set(key, file);
+    // A file that is larger than the whole cache is not taken, and nobody is told.
+    if (file.bytes.length > this.options.maxBytes) this.release(key, file);
+  }
+
+  private release(key: string, { bytes, checkedAtMs }: CheckedFile): void {
+    this.released.set(key, { bytes: new WeakRef(bytes), checkedAtMs });
+  }
+
+  /** The object as it was recorded: a fresh update with the same ETag shares the bytes. */
+  private keyOf(file: StreamFile): string {
+    let key = this.keys.get(file);
+    if (key === undefined) {
+      const { s3Location, etag } = file;
+      key = `${s3Location.bucket}\0${s3Location.key}\0${s3Location.version ?? ""}\0${etag}`;
+      this.keys.set(file, key);
+    }
+    return key;
   }
 }
 
-/** The object as it was recorded; a fresh update with the same ETag shares the bytes. */
-function keyOf({ s3Location: { bucket, key, version }, etag }: StreamFile): string {
-  return `${bucket}\0${key}\0${version ?? ""}\0${etag}`;
-}
-
-function changed(file: StreamFile, etag: string): ObjectStoreError {
-  const { bucket, key } = file.s3Location;
-  const message = `the object ${bucket}/${key} has ETag ${etag}, not ${file.etag} as recorded: update the stream to serve the new object`;
+function changed({ s3Location: { bucket, key } }: StreamFile, found: string): ObjectStoreError {
+  const message = `the object ${bucket}/${key} has ${found} as recorded: update the stream to serve the new object`;
   return new ObjectStoreError("Changed", message);
 }

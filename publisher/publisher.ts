@@ -2,17 +2,24 @@
 
 import type { Log } from "../shared/log.ts";
 import { type Decoded, decodeDescribe, decodeGet, type RequestProfile } from "../shared/protocol/decode.ts";
-import { encodeDescription, encodeRejected } from "../shared/protocol/encode.ts";
+import { encodeChecksums, encodeDescription, encodeRejected } from "../shared/protocol/encode.ts";
 import { encodeHex } from "../shared/protocol/json.ts";
-import type { GetRequest } from "../shared/protocol/messages.ts";
+import type { GetRequest, ManifestRequest } from "../shared/protocol/messages.ts";
 import type { Checked, Rejection, RejectionCode } from "../shared/protocol/rejection.ts";
 import { formatTopic, type MalformedTopic, parseTopic, type StreamTopic } from "../shared/protocol/topics.ts";
 import type { IncomingRequest, PublisherTransport } from "../shared/transport.ts";
 import type { FileCache } from "./file-cache.ts";
+import { ManifestCache } from "./manifest-cache.ts";
 import { ObjectStoreError, type ObjectStoreFailure } from "./object-store/object-store.ts";
 import { DeliveryQueue } from "./protocol/delivery-queue.ts";
-import { planDescription, planGet, type ResponsePlan } from "./protocol/response-planner.ts";
-import type { StreamRecord } from "./protocol/stream.ts";
+import {
+  type ManifestPlan,
+  planDescription,
+  planGet,
+  planManifest,
+  type ResponsePlan,
+} from "./protocol/response-planner.ts";
+import type { StreamFile, StreamRecord } from "./protocol/stream.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 
 /** What a {@link Publisher} is made of. */
@@ -48,6 +55,7 @@ interface Arrival {
 export class Publisher {
   private readonly options: PublisherOptions;
   private readonly queue = new DeliveryQueue();
+  private readonly manifests = new ManifestCache();
   private readonly waiting = new Map<string, number>();
 
   constructor(options: PublisherOptions) {
@@ -74,6 +82,8 @@ export class Publisher {
       this.takeDescribe({ topic, payload });
     } else if (topic.operation === "get") {
       this.takeGet({ topic, payload });
+    } else if (topic.operation === "manifest" && this.options.profile !== "strict") {
+      this.takeManifest({ topic, payload });
     } else {
       const reason = `operation must be describe or get, not ${topic.operation}`;
       this.rejectTopic({ kind: "malformed", thing: topic.thing, streamId: topic.streamId, reason }, topicName, payload);
@@ -114,7 +124,7 @@ export class Publisher {
       return;
     }
     const { file, blockIds } = plan.value;
-    const send = (fileBytes: Uint8Array): void => {
+    this.withBytes(arrival, request.clientToken, file, (fileBytes) => {
       const { thing, streamId, format } = arrival.topic;
       this.queue.add(thing, {
         topic: formatTopic(thing, streamId, "data", format),
@@ -126,10 +136,46 @@ export class Publisher {
         blockIds,
       });
       this.pump();
-    };
+    });
+  }
+
+  private takeManifest(arrival: Arrival): void {
+    const decoded = decodeGet(arrival.topic.format, arrival.payload, this.options.profile);
+    if (!decoded.ok) {
+      this.reject(arrival, decoded.rejection);
+      return;
+    }
+    const { request } = decoded.value;
+    this.withStream(arrival, request.clientToken, (stream) => {
+      const plan = planManifest(request, stream);
+      if (plan.ok) this.sendChecksums(arrival, request, plan.value);
+      else this.reject(arrival, plan.rejection);
+    });
+  }
+
+  private sendChecksums({ topic, payload }: Arrival, request: ManifestRequest, plan: ManifestPlan): void {
+    const { clientToken, blockSizeBytes } = request;
+    const { file, blockOffset, blockCount } = plan;
+    this.withBytes({ topic, payload }, clientToken, file, (fileBytes) => {
+      const all = this.manifests.checksumsOf(fileBytes, blockSizeBytes);
+      const checksums = all.subarray(blockOffset, blockOffset + blockCount);
+      const token = clientToken === undefined ? {} : { clientToken };
+      const message = { ...token, fileId: file.fileId, blockSizeBytes, blockOffset, checksums };
+      const answerTopic = formatTopic(topic.thing, topic.streamId, "checksums", topic.format);
+      this.options.transport.sendMessage(topic.thing, answerTopic, encodeChecksums(topic.format, message));
+    });
+  }
+
+  /** Goes on with the bytes of a file: at once when they are at hand, after the store's answer otherwise. */
+  private withBytes(
+    arrival: Arrival,
+    clientToken: string | undefined,
+    file: StreamFile,
+    goOn: (fileBytes: Uint8Array) => void,
+  ): void {
     const cached = this.options.files.peek(file);
-    if (cached !== undefined) send(cached);
-    else this.wait(arrival, request.clientToken, () => this.options.files.load(file), send);
+    if (cached !== undefined) goOn(cached);
+    else this.wait(arrival, clientToken, () => this.options.files.load(file), goOn);
   }
 
   /** Goes on with the stream, or rejects: at once when the stream is remembered, after the registry's answer otherwise. */

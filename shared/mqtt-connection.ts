@@ -88,6 +88,11 @@ async function openMqttConnection(options: MqttConnectionOptions): Promise<MqttC
       client.publish(topic, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength));
       return true;
     },
+    subscribe: (topicFilter) =>
+      subscribe(client, [topicFilter]).catch((cause: Error) => {
+        if (cause instanceof OtaError) throw cause;
+        throw new OtaError("ConnectionLost", `no subscription to ${topicFilter}: ${reasonOf(cause)}`, { cause });
+      }),
     close: () => {
       isClosing = true;
       return end(client, clock);

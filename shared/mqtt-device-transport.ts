@@ -38,6 +38,12 @@ export class MqttDeviceTransport implements DeviceTransport {
     }
   }
 
+  async subscribe(topicFilter: string): Promise<void> {
+    const connection = this.session?.current;
+    if (connection === undefined) throw new OtaError("ConnectionLost", "there is no connection to subscribe on");
+    await connection.subscribe(topicFilter);
+  }
+
   publish(topic: string, payload: Uint8Array): void {
     const isSent = this.session?.current?.publish(topic, payload) ?? false;
     if (!isSent) this.log.debug("message dropped", { topic });

@@ -35,6 +35,8 @@ export interface MqttConnection {
    * waits for a broker that does not read.
    */
   publish(topic: string, payload: Uint8Array): boolean;
+  /** Subscribes at QoS 0 to one more filter. Rejects with OtaError `SubscriptionRefused` or `ConnectionLost`. */
+  subscribe(topicFilter: string): Promise<void>;
   /** Says DISCONNECT and closes; resolves when the socket is gone, one second later at most. */
   close(): Promise<void>;
 }

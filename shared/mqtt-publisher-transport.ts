@@ -10,7 +10,7 @@ import type { BlockRun, PublisherHandlers, PublisherTransport } from "./transpor
 export type MakePublisherSession = (parts: Pick<MqttSessionOptions, "topicFilters" | "events">) => MqttSession;
 
 /** The requests of all devices. Not `#`: that would bring the publisher's own answers back to it. */
-const REQUEST_FILTERS = ["$aws/things/+/streams/+/describe/+", "$aws/things/+/streams/+/get/+"];
+const REQUEST_FILTERS = ["describe", "get", "manifest"].map((operation) => `$aws/things/+/streams/+/${operation}/+`);
 /** Payload bytes that one offer takes at most, one larger block apart. */
 const CHUNK_BYTES = 64 * 1024;
 

@@ -48,6 +48,8 @@ export interface DeviceTransport {
    * `BrokerUnreachable` or `SubscriptionRefused`. Later losses are reported to the handlers and repaired.
    */
   connect(topicFilters: readonly string[], handlers: DeviceHandlers): Promise<void>;
+  /** Subscribes to one more filter until the connection is lost. Rejects as `connect` does. */
+  subscribe(topicFilter: string): Promise<void>;
   /** Sends a message at QoS 0; while disconnected it is dropped, as the network would drop it. */
   publish(topic: string, payload: Uint8Array): void;
   close(): Promise<void>;

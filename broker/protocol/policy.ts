@@ -1,6 +1,6 @@
 /** Who may publish and subscribe where (docs/PROTOCOL.md section 2, "Broker refusals"). No IO. */
 import { isThingName } from "../../shared/protocol/ids.ts";
-import { parseTopic, streamsPrefix } from "../../shared/protocol/topics.ts";
+import { isRequestOperation, parseTopic, streamsPrefix } from "../../shared/protocol/topics.ts";
 import { isTopicFilter } from "./topic-filter.ts";
 
 /** What a connection is, by its client id: a device, one who watches, or one who may do nothing. */
@@ -28,7 +28,7 @@ export function publishRefusal(role: ClientRole, topic: string): string | undefi
   const prefix = streamsPrefix(role.thing);
   if (!topic.startsWith(prefix)) return `thing ${role.thing} publishes under ${prefix} only`;
   const parsed = parseTopic(topic);
-  if (parsed?.kind === "stream" && parsed.operation !== "get" && parsed.operation !== "describe") {
+  if (parsed?.kind === "stream" && !isRequestOperation(parsed.operation)) {
     return `only the service publishes ${parsed.operation}`;
   }
   return undefined;

@@ -95,12 +95,12 @@ export class BlockLedger {
   }
 
   /**
-   * Takes in an arriving block, the answer to `request` when that is known. `impossible`: no such block, or not its
-   * length.
+   * Takes in an arriving block, the answer to `request` when that is known; `late` is one that is settled already.
+   * `impossible`: no such block, or not its length.
    */
-  arrive(blockId: number, sizeBytes: number, request: Outstanding | undefined): Arrival {
+  arrive(blockId: number, sizeBytes: number, request: Outstanding | "late" | undefined): Arrival {
     if (blockId >= this.blockCount || sizeBytes !== this.lengthOf(blockId)) return "impossible";
-    this.noteOrder(blockId, request);
+    if (request !== "late") this.noteOrder(blockId, request);
     if (!setBit(this.held, blockId)) return "duplicate";
     this.heldCount++;
     if (this.orderOf[blockId] !== 0) {

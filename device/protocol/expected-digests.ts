@@ -17,10 +17,16 @@ export interface ExpectedDigests {
 export function reconcileDigests(file: DescribedFile, known: ExpectedDigests = {}): ExpectedDigests {
   for (const name of ["crc32", "sha256"] as const) {
     if (file[name] === undefined || known[name] === undefined || file[name] === known[name]) continue;
-    const message = `${name} of file ${file.fileId} is ${file[name]} according to the stream, not ${known[name]} as expected`;
+    const [said, expected] = [file[name], known[name]].map(formatDigest);
+    const message = `${name} of file ${file.fileId} is ${said} according to the stream, not ${expected} as expected`;
     throw new OtaError("DigestMismatch", message);
   }
   const crc32 = known.crc32 ?? file.crc32;
   const sha256 = known.sha256 ?? file.sha256;
   return { ...(crc32 !== undefined && { crc32 }), ...(sha256 !== undefined && { sha256 }) };
+}
+
+/** A CRC-32 as people write it, 8 hex digits; a SHA-256 is one already. */
+function formatDigest(digest: number | string | undefined): string {
+  return typeof digest === "number" ? digest.toString(16).padStart(8, "0") : `${digest}`;
 }

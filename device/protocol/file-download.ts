@@ -2,7 +2,7 @@
 import type { DescribedFile, GetRequest } from "../../shared/protocol/messages.ts";
 import { type Arrival, BlockLedger } from "./block-ledger.ts";
 import type { FlowWindow } from "./flow-window.ts";
-import { formatGet, planBlocks } from "./request-planner.ts";
+import { blocksPerAnswer, formatGet, planBlocks } from "./request-planner.ts";
 import type { FileProgress } from "./session-types.ts";
 
 /** What identifies the bytes that are fetched. */
@@ -46,7 +46,7 @@ export class FileDownload {
   /** Whether the publisher has sent anything for this file yet: until then it may be waiting for its storage. */
   isFlowing = false;
   private readonly options: FileDownloadOptions;
-  private readonly ledger: BlockLedger;
+  private ledger: BlockLedger;
   private readonly counters: Counters;
 
   constructor(options: FileDownloadOptions) {
@@ -72,7 +72,7 @@ export class FileDownload {
     const ours = clientToken === undefined || clientToken.startsWith(tokenPrefix);
     if (fileId !== this.file.fileId || !ours) return { arrival: "foreign" };
     const request = clientToken === undefined ? undefined : this.ledger.findOutstanding(clientToken);
-    const arrival = this.ledger.arrive(blockId, sizeBytes, request);
+    const arrival = this.ledger.arrive(blockId, sizeBytes, clientToken === undefined ? undefined : (request ?? "late"));
     if (arrival === "duplicate") this.counters.duplicates++;
     if (arrival === "impossible") this.counters.impossible++;
     if (arrival !== "impossible") this.isFlowing = true;
@@ -104,7 +104,9 @@ export class FileDownload {
    * They are few: if the answers are only late, this is all that comes twice, and if they are lost, its answer shows it.
    */
   probe(nowMs: number, tokenSuffix: () => string): GetRequest[] {
-    const blockIds = this.ledger.findOldestAsked(PROBE_BLOCKS);
+    this.counters.timeouts++;
+    const most = Math.min(PROBE_BLOCKS, blocksPerAnswer(this.options.blockSizeBytes));
+    const blockIds = this.ledger.findOldestAsked(most);
     if (blockIds.length === 0) return this.nextRequests(true, nowMs, tokenSuffix);
     return [this.send(blockIds, nowMs, tokenSuffix(), true)];
   }
@@ -119,8 +121,9 @@ export class FileDownload {
     this.ledger.giveUpAll();
   }
 
-  countTimeout(): void {
-    this.counters.timeouts++;
+  /** Starts the books again from the blocks that are in the store now; what was counted stays. */
+  replaceHeld(held: Uint8Array): void {
+    this.ledger = new BlockLedger(this.file.sizeBytes, this.options.blockSizeBytes, held);
   }
 
   private send(blockIds: Uint32Array, nowMs: number, tokenSuffix: string, isProbe: boolean): GetRequest {

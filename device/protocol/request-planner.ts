@@ -24,8 +24,12 @@ export function planBlocks(ledger: BlockLedger, windowBytes: number, urgent: boo
   const freeBytes = windowBytes - askedBytes;
   const worthBytes = urgent ? blockSizeBytes : Math.min(MAX_RESPONSE_BYTES, windowBytes / REQUESTS_PER_WINDOW);
   if (askedBytes > 0 && freeBytes < Math.max(worthBytes, blockSizeBytes)) return NONE;
-  const most = Math.max(1, Math.floor(MAX_RESPONSE_BYTES / blockSizeBytes));
-  return withinBitmap(ledger.findMissing(most, Math.max(freeBytes, blockSizeBytes)));
+  return withinBitmap(ledger.findMissing(blocksPerAnswer(blockSizeBytes), Math.max(freeBytes, blockSizeBytes)));
+}
+
+/** How many blocks one request may ask for: as many as one answer holds. */
+export function blocksPerAnswer(blockSizeBytes: number): number {
+  return Math.floor(MAX_RESPONSE_BYTES / blockSizeBytes);
 }
 
 /** The request for some blocks: by bitmap, with n beside it, because a stock server may insist on n. */

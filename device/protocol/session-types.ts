@@ -1,10 +1,12 @@
 /** What goes into a download session and what comes out of it. No IO. */
 import type { OtaErrorCode } from "../../shared/protocol/errors.ts";
 import type {
+  ChecksumsMessage,
   DescribedFile,
   DescribeRequest,
   Description,
   GetRequest,
+  ManifestRequest,
   RejectedMessage,
 } from "../../shared/protocol/messages.ts";
 
@@ -24,10 +26,18 @@ export type SessionInput =
       readonly clientToken?: string | undefined;
     }
   | { readonly on: "rejected"; readonly rejection: RejectedMessage }
+  | { readonly on: "checksumsArrived"; readonly message: ChecksumsMessage }
+  /** Blocks were compared with the manifest; `held` is what the store has now that agrees with it. */
+  | { readonly on: "matched"; readonly fileId: number; readonly held: Uint8Array }
   /** The image passed its checks and is in place. */
   | { readonly on: "verified"; readonly fileId: number }
-  /** The assembled file failed its checks; the store was emptied. */
-  | { readonly on: "mismatched"; readonly fileId: number; readonly failure: SessionFailure }
+  /** The assembled file failed its checks. `held` leaves out the blocks that are known to have changed on the disk. */
+  | {
+      readonly on: "mismatched";
+      readonly fileId: number;
+      readonly failure: SessionFailure;
+      readonly held: Uint8Array;
+    }
   /** The deadline passed. */
   | { readonly on: "timeout" };
 
@@ -36,7 +46,19 @@ export type SessionCommand =
   | { readonly do: "publishDescribe"; readonly request: DescribeRequest }
   | { readonly do: "publishGet"; readonly request: GetRequest }
   /** Open the image store for this file of this version, and answer with `fileOpened`. */
-  | { readonly do: "openFile"; readonly file: DescribedFile; readonly streamVersion: number }
+  | {
+      readonly do: "openFile";
+      readonly file: DescribedFile;
+      readonly streamVersion: number;
+      /** Forget what an earlier run, or this one, has received. */
+      readonly afresh: boolean;
+    }
+  | { readonly do: "publishManifest"; readonly request: ManifestRequest }
+  /**
+   * Compare with the CRC-32 of every block: forget the blocks in the store that differ, take those it lacks from the
+   * base image where they agree, and answer with `matched`.
+   */
+  | { readonly do: "matchBlocks"; readonly fileId: number; readonly checksums: Uint32Array }
   /** Write the block that just arrived. */
   | { readonly do: "keepBlock"; readonly fileId: number; readonly blockId: number }
   /** Check the assembled file and hand it over; answer with `verified` or `mismatched`. */
@@ -60,6 +82,8 @@ export interface SessionOptions {
   readonly fileId?: number;
   /** 256-131,072. */
   readonly blockSizeBytes: number;
+  /** Whether the device has a base image: then the manifest is asked for first, and unchanged blocks come from there. */
+  readonly hasBase?: boolean;
   /** A uniform number, 0 inclusive to 1 exclusive: the jitter of the backoff. */
   readonly randomFraction: () => number;
   /** Most bytes asked for and not yet arrived; the session finds out how many of them the link needs. */

@@ -7,9 +7,19 @@ import type { SessionInput } from "./session-types.ts";
  * - `opening`: the shell opens the image store of the next file.
  * - `downloading`: blocks are missing.
  * - `verifying`: the shell checks the assembled file.
+ * - `fetchingManifest`: the checksums of the blocks are missing, to find wrong blocks or unchanged ones of a base image.
+ * - `matching`: the shell compares blocks with the manifest.
  * - `done`, `failed`: nothing moves any more.
  */
-export type Stage = "describing" | "opening" | "downloading" | "verifying" | "done" | "failed";
+export type Stage =
+  | "describing"
+  | "opening"
+  | "downloading"
+  | "verifying"
+  | "fetchingManifest"
+  | "matching"
+  | "done"
+  | "failed";
 
 /** What a session does on an input; the steps are methods of the session. */
 export type Step =
@@ -22,7 +32,10 @@ export type Step =
   | "keepLateBlock"
   | "takeRejection"
   | "finishFile"
-  | "restartFile"
+  | "repairFile"
+  | "takeChecksums"
+  | "retryManifest"
+  | "resumeMatched"
   | "retryDescribe"
   | "retryBlocks"
   | "checkConnection";
@@ -54,7 +67,21 @@ export const TRANSITIONS: Readonly<Record<Stage, Partial<Readonly<Record<Session
     disconnected: "loseConnection",
     connected: "comeBack",
     verified: "finishFile",
-    mismatched: "restartFile",
+    mismatched: "repairFile",
+    timeout: "checkConnection",
+  },
+  fetchingManifest: {
+    connected: "startDescribing",
+    disconnected: "loseConnection",
+    checksumsArrived: "takeChecksums",
+    blockArrived: "keepLateBlock",
+    rejected: "takeRejection",
+    timeout: "retryManifest",
+  },
+  matching: {
+    disconnected: "loseConnection",
+    connected: "comeBack",
+    matched: "resumeMatched",
     timeout: "checkConnection",
   },
   done: {},

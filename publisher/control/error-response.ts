@@ -36,7 +36,9 @@ export function formatAnswer(result: object, requestId: string): HttpAnswer {
 export function toApiException(error: unknown, requestId: string, log: Log): ApiException {
   if (error instanceof InvalidNextToken) return invalidRequest(error.message);
   if (error instanceof ApiException) {
-    if (error.status >= 500) log.warn("a request could not be served", { requestId, error });
+    if (error.status >= 500) {
+      log.warn("a request could not be served", { requestId, exception: error.name, message: error.message });
+    }
     return error;
   }
   log.error("a request failed unexpectedly", { requestId, error });

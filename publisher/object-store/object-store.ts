@@ -52,5 +52,6 @@ export interface ObjectStore {
    * `TooLarge`, without buffering more than that.
    */
   read(location: S3Location, options: { readonly maxBytes: number; readonly etag?: string }): Promise<ObjectContent>;
+  /** Ends the calls that are under way, as `Unavailable`, and lets go of the connections. */
   close(): Promise<void>;
 }

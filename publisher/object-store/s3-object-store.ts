@@ -47,6 +47,8 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
   const { connectTimeoutMs = 2000, requestTimeoutMs = 10_000, totalTimeoutMs = 20_000, maxAttempts = 2 } = options;
   const s3 = connectS3({ ...options, connectTimeoutMs, requestTimeoutMs, maxAttempts });
 
+  const closing = new AbortController();
+
   async function call<Result>(
     location: S3Location,
     perform: (signal: AbortSignal) => Promise<Result>,
@@ -54,7 +56,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
     const cancel = new AbortController();
     try {
       checkName(location);
-      return await perform(AbortSignal.any([cancel.signal, AbortSignal.timeout(totalTimeoutMs)]));
+      return await perform(AbortSignal.any([cancel.signal, closing.signal, AbortSignal.timeout(totalTimeoutMs)]));
     } catch (error) {
       // Drops the connection of an answer that nobody reads to its end.
       cancel.abort();
@@ -71,7 +73,10 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
         const info = checkAnswer(location, answer);
         return { ...info, bytes: await readWhole(body, info.sizeBytes, maxBytes, location) };
       }),
-    close: async () => s3.close(),
+    close: async () => {
+      closing.abort();
+      s3.close();
+    },
   };
 }
 

@@ -8,19 +8,20 @@ export interface Turn {
   readonly from: number;
 }
 
+/** The blocks of `run` from index `from` on, at least one. */
 interface Owed {
   run: BlockRun;
   from: number;
 }
 
-/** How many different requests a device may have waiting; the oldest gives way to a further one. */
+/** How many runs a device may have waiting; the oldest gives way to a further one. */
 const MAX_RUNS_PER_THING = 32;
 
 /**
  * Keeps the runs owed to each device. Devices that can take more have their turns round-robin, one offer each; within a
- * device, runs go in the order they were asked for. Blocks that a newer request asks for again are sent once: a request
- * that repeats a waiting one (same topic, token, file, block size and bytes) is merged into it, any other takes the
- * blocks over. So what a device is owed is bounded, whatever it asks.
+ * device, runs go in the order they were asked for. A run never grows, and a block is never owed twice: what a newcomer
+ * repeats of waiting runs (same topic, file, block size and bytes) stays with them when the token is the same one, and
+ * moves to the newcomer when it is another. So what a device is owed is bounded, whatever it asks.
  */
 export class DeliveryQueue {
   private readonly owed = new Map<string, Owed[]>();
@@ -28,29 +29,17 @@ export class DeliveryQueue {
   private readonly ready = new Set<string>();
   private readonly waiting = new Set<string>();
 
-  /** Adds a run; returns how many blocks of older runs it merged with, took over or pushed out. */
+  /** Adds a run behind those that wait; returns how many blocks of the oldest one were pushed out for it. */
   add(thing: string, run: BlockRun): number {
-    const runs = this.owed.get(thing) ?? [];
-    let dropped = 0;
-    let merged = false;
-    for (const owed of runs) {
-      if (!asksForSameBytes(owed.run, run)) continue;
-      if (!merged && owed.run.clientToken === run.clientToken) {
-        dropped += mergeInto(owed, run);
-        merged = true;
-      } else {
-        dropped += takeOver(owed, run);
-      }
-    }
-    if (!merged) runs.push({ run, from: 0 });
-    const kept = runs.filter((owed) => owed.from < owed.run.blockIds.length);
-    while (kept.length > MAX_RUNS_PER_THING) {
-      const oldest = kept.shift() as Owed;
-      dropped += oldest.run.blockIds.length - oldest.from;
-    }
-    this.owed.set(thing, kept);
+    const runs = this.owed.get(thing);
+    const newcomer = runs === undefined ? run : settleOverlaps(runs, run);
+    if (newcomer.blockIds.length === 0) return 0;
+    if (runs === undefined) this.owed.set(thing, [{ run: newcomer, from: 0 }]);
+    else runs.push({ run: newcomer, from: 0 });
     if (!this.waiting.has(thing)) this.ready.add(thing);
-    return dropped;
+    if (runs === undefined || runs.length <= MAX_RUNS_PER_THING) return 0;
+    const oldest = runs.shift() as Owed;
+    return oldest.run.blockIds.length - oldest.from;
   }
 
   /** Notes that a device can take more. */
@@ -69,7 +58,7 @@ export class DeliveryQueue {
     return undefined;
   }
 
-  /** Settles an offer: how many blocks were taken, or undefined when nobody receives the run. */
+  /** Settles an offer: how many blocks were taken, or undefined when the run is to be forgotten. */
   settle(turn: Turn, taken: number | undefined): void {
     const { thing } = turn;
     const runs = this.owed.get(thing);
@@ -83,11 +72,24 @@ export class DeliveryQueue {
     else if (finished) this.ready.add(thing);
     else this.waiting.add(thing);
   }
+}
 
-  /** How many things are owed something. */
-  get size(): number {
-    return this.owed.size;
+/** Takes from `runs` the blocks that move to `run`, and from `run` those that stay where they are; returns what is left of it. */
+function settleOverlaps(runs: Owed[], run: BlockRun): BlockRun {
+  let newcomer = run;
+  for (let index = runs.length - 1; index >= 0; index--) {
+    const owed = runs[index] as Owed;
+    if (!asksForSameBytes(owed.run, newcomer) || !overlaps(owed, newcomer.blockIds)) continue;
+    const left = owed.run.blockIds.subarray(owed.from);
+    if (owed.run.clientToken === newcomer.clientToken) {
+      newcomer = { ...newcomer, blockIds: without(newcomer.blockIds, left) };
+    } else {
+      const blockIds = without(left, newcomer.blockIds);
+      if (blockIds.length === 0) runs.splice(index, 1);
+      else runs[index] = { run: { ...owed.run, blockIds }, from: 0 };
+    }
   }
+  return newcomer;
 }
 
 function asksForSameBytes(a: BlockRun, b: BlockRun): boolean {
@@ -96,35 +98,28 @@ function asksForSameBytes(a: BlockRun, b: BlockRun): boolean {
   );
 }
 
-/** Adds the blocks of `run` to what is left of an older one; returns how many both asked for. */
-function mergeInto(owed: Owed, run: BlockRun): number {
-  const left = owed.run.blockIds.subarray(owed.from);
-  const union = new Uint32Array(left.length + run.blockIds.length);
-  let count = 0;
-  let a = 0;
-  let b = 0;
-  while (a < left.length || b < run.blockIds.length) {
-    const fromLeft = left[a] ?? Number.POSITIVE_INFINITY;
-    const fromRun = run.blockIds[b] ?? Number.POSITIVE_INFINITY;
-    if (fromLeft <= fromRun) a++;
-    if (fromRun <= fromLeft) b++;
-    union[count++] = Math.min(fromLeft, fromRun);
+/** Says whether a run still owes one of some blocks, by a binary search for each that goes on where the last one ended. */
+function overlaps({ run, from }: Owed, blockIds: Uint32Array): boolean {
+  const owed = run.blockIds;
+  let low = from;
+  for (const blockId of blockIds) {
+    let high = owed.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((owed[middle] as number) < blockId) low = middle + 1;
+      else high = middle;
+    }
+    if (low === owed.length) return false;
+    if (owed[low] === blockId) return true;
   }
-  owed.run = { ...owed.run, blockIds: union.subarray(0, count) };
-  owed.from = 0;
-  return left.length + run.blockIds.length - count;
+  return false;
 }
 
-/** Removes from what is left of an older run the blocks that `run` asks for; returns how many. */
-function takeOver(owed: Owed, run: BlockRun): number {
-  const left = owed.run.blockIds.subarray(owed.from);
+/** The ascending `blockIds` that are not among the ascending `others`. */
+function without(blockIds: Uint32Array, others: Uint32Array): Uint32Array {
   let at = 0;
-  const rest = left.filter((blockId) => {
-    while (at < run.blockIds.length && (run.blockIds[at] as number) < blockId) at++;
-    return run.blockIds[at] !== blockId;
+  return blockIds.filter((blockId) => {
+    while (at < others.length && (others[at] as number) < blockId) at++;
+    return others[at] !== blockId;
   });
-  if (rest.length === left.length) return 0;
-  owed.run = { ...owed.run, blockIds: rest };
-  owed.from = 0;
-  return left.length - rest.length;
 }

@@ -2,8 +2,8 @@
 import { nextSetBit } from "../../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../../shared/protocol/blocks.ts";
 import type { RequestProfile } from "../../shared/protocol/decode.ts";
-import { MAX_RESPONSE_BYTES } from "../../shared/protocol/limits.ts";
-import type { Description, GetRequest } from "../../shared/protocol/messages.ts";
+import { MAX_CHECKSUMS_PER_MESSAGE, MAX_RESPONSE_BYTES } from "../../shared/protocol/limits.ts";
+import type { Description, GetRequest, ManifestRequest } from "../../shared/protocol/messages.ts";
 import { accepted, type Checked, type RejectionCode, refused } from "../../shared/protocol/rejection.ts";
 import type { StreamFile, StreamRecord } from "./stream.ts";
 
@@ -46,7 +46,26 @@ export function planGet(request: GetRequest, stream: StreamRecord, profile: Requ
   return accepted({ file, blockIds });
 }
 
-/** Describes a stream as a device sees it; the strict profile leaves out the digests, which are an addition. */
+/** The answer to a manifest request: the CRC-32 of these blocks of this file. */
+export interface ManifestPlan {
+  readonly file: StreamFile;
+  readonly blockOffset: number;
+  /** At least one, at most 16,384. */
+  readonly blockCount: number;
+}
+
+/** Plans the answer to a manifest request: n blocks from o on, or all, as far as one message goes (section 3). */
+export function planManifest(request: ManifestRequest, stream: StreamRecord): Checked<ManifestPlan> {
+  const { blockSizeBytes, blockOffset = 0 } = request;
+  const plan = planGet({ ...request, blockCount: 1 }, stream, "lenient");
+  if (!plan.ok) return plan;
+  const { file } = plan.value;
+  const left = countBlocks(file.sizeBytes, blockSizeBytes) - blockOffset;
+  const blockCount = Math.min(left, request.blockCount || left, MAX_CHECKSUMS_PER_MESSAGE);
+  return accepted({ file, blockOffset, blockCount });
+}
+
+/** Describes a stream as a device sees it; the strict profile leaves out what section 3 adds. */
 export function planDescription(
   stream: StreamRecord,
   clientToken: string | undefined,
@@ -59,6 +78,7 @@ export function planDescription(
     files: stream.files.map(({ fileId, sizeBytes, crc32, sha256 }) =>
       profile === "strict" ? { fileId, sizeBytes } : { fileId, sizeBytes, crc32, sha256 },
     ),
+    ...(profile !== "strict" && { hasManifest: true }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What creating, updating, tagging and deleting make of a stream's entry: versions, resurrection, quotas. No IO. */
 import { MAX_STREAM_VERSION, RESURRECTION_WINDOW_MS } from "../../shared/protocol/limits.ts";
-import { ApiException, limitExceeded, streamNotFound } from "./api-exception.ts";
+import { ApiException, invalidRequest, limitExceeded, streamNotFound } from "./api-exception.ts";
 import { type ArnScope, formatStreamArn } from "./arn.ts";
 import type { StreamEntry, StreamFile, StreamRecord, StreamTag } from "./stream.ts";
 import type { CreateStreamInput, UpdateStreamInput } from "./stream-input.ts";
@@ -128,8 +128,14 @@ export function requireLive(current: StreamEntry | undefined, streamId: string):
   return current.record;
 }
 
-/** Checks the size of one file against the limit: LimitExceededException names the file, its size and the limit. */
+/**
+ * Checks the size of one file: LimitExceededException names the file, its size and the limit. An empty object has no block
+ * that a device could ask for, so it is no file: InvalidRequestException.
+ */
 export function checkFileSize(fileId: number, sizeBytes: number, rules: StreamRules): void {
+  if (sizeBytes === 0) {
+    throw invalidRequest(`file ${fileId} has 0 bytes; a file has 1 to ${rules.maxFileBytes} bytes`);
+  }
   if (sizeBytes <= rules.maxFileBytes) return;
   throw limitExceeded(`file ${fileId} has ${sizeBytes} bytes; the limit is ${rules.maxFileBytes} bytes`);
 }

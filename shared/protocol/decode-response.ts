@@ -2,7 +2,7 @@
 import { decodeCbor } from "./cbor.ts";
 import { isFileId, isStreamVersion } from "./ids.ts";
 import { decodeBase64, decodeHex, decodeJson, encodeHex } from "./json.ts";
-import type { DataMessage, DescribedFile, Description, RejectedMessage } from "./messages.ts";
+import type { ChecksumsMessage, DataMessage, DescribedFile, Description, RejectedMessage } from "./messages.ts";
 import { REJECTION_CODES, type RejectionCode } from "./rejection.ts";
 import type { Format } from "./topics.ts";
 import { WIRE_KEY } from "./wire-keys.ts";
@@ -18,7 +18,29 @@ export function decodeDescription(format: Format, bytes: Uint8Array): Descriptio
   const files = entries.map((entry) => readFile(format, entry));
   if (!files.every((file) => file !== undefined)) return undefined;
   const description = readText(members[WIRE_KEY.description]);
-  return { ...readToken(members), streamVersion, ...(description !== undefined && { description }), files };
+  const hasManifest = members[WIRE_KEY.manifest] === true;
+  return {
+    ...readToken(members),
+    streamVersion,
+    ...(description !== undefined && { description }),
+    files,
+    ...(hasManifest && { hasManifest }),
+  };
+}
+
+/** Decodes block checksums; undefined when the bytes are none. */
+export function decodeChecksums(format: Format, bytes: Uint8Array): ChecksumsMessage | undefined {
+  const members = decodeMembers(format, bytes);
+  if (members === undefined) return undefined;
+  const fileId = members[WIRE_KEY.fileId];
+  const blockSizeBytes = members[WIRE_KEY.length];
+  const blockOffset = members[WIRE_KEY.blockOffset];
+  const packed = readBytes(format, members[WIRE_KEY.checksums], decodeHex);
+  if (!isFileId(fileId) || !isCount(blockSizeBytes) || !isCount(blockOffset)) return undefined;
+  if (packed === undefined || packed.length === 0 || packed.length % 4 !== 0) return undefined;
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  const checksums = Uint32Array.from({ length: packed.length / 4 }, (_, index) => view.getUint32(4 * index));
+  return { ...readToken(members), fileId, blockSizeBytes, blockOffset, checksums };
 }
 
 /** Decodes a data message; undefined when the bytes are not one, or when `l` is not the length of `p`. */

@@ -1,7 +1,7 @@
 /** Encoding of every message but data (data-frame.ts): values to bytes, in either format. No IO. */
 import { encodeCbor } from "./cbor.ts";
 import { encodeHex, encodeJson } from "./json.ts";
-import type { DescribeRequest, Description, GetRequest, RejectedMessage } from "./messages.ts";
+import type { ChecksumsMessage, DescribeRequest, Description, GetRequest, RejectedMessage } from "./messages.ts";
 import type { Format } from "./topics.ts";
 import { WIRE_KEY } from "./wire-keys.ts";
 
@@ -12,7 +12,7 @@ export function encodeDescribe(format: Format, request: DescribeRequest): Uint8A
   return encodeMap(format, [[WIRE_KEY.clientToken, request.clientToken]]);
 }
 
-/** Encodes a description: `{c?, s, d?, r: [{f, z, crc32?, sha256?}]}`; sha256 is a byte string in CBOR and hex in JSON. */
+/** Encodes a description: `{c?, s, d?, r: [{f, z, crc32?, sha256?}], manifest?}`; sha256 is a byte string in CBOR and hex in JSON. */
 export function encodeDescription(format: Format, description: Description): Uint8Array {
   const files = description.files.map((file) =>
     toObject([
@@ -27,6 +27,22 @@ export function encodeDescription(format: Format, description: Description): Uin
     [WIRE_KEY.streamVersion, description.streamVersion],
     [WIRE_KEY.description, description.description],
     [WIRE_KEY.files, files],
+    [WIRE_KEY.manifest, description.hasManifest === true ? true : undefined],
+  ]);
+}
+
+/** Encodes block checksums: `{c?, f, l, o, crc32s}`, big-endian, as a byte string in CBOR and hex digits in JSON. */
+export function encodeChecksums(format: Format, message: ChecksumsMessage): Uint8Array {
+  const bytes = Buffer.alloc(4 * message.checksums.length);
+  message.checksums.forEach((checksum, index) => {
+    bytes.writeUInt32BE(checksum, 4 * index);
+  });
+  return encodeMap(format, [
+    [WIRE_KEY.clientToken, message.clientToken],
+    [WIRE_KEY.fileId, message.fileId],
+    [WIRE_KEY.length, message.blockSizeBytes],
+    [WIRE_KEY.blockOffset, message.blockOffset],
+    [WIRE_KEY.checksums, format === "json" ? encodeHex(bytes) : bytes],
   ]);
 }
 

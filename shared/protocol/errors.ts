@@ -10,7 +10,6 @@ export type OtaErrorCode =
   | "FileNotFound"
   | "RequestRejected"
   | "NoProgress"
-  | "StreamChanged"
   | "SizeMismatch"
   | "DigestMismatch"
   | "DigestMissing"
@@ -27,6 +26,16 @@ export type OtaErrorCode =
   | "ApiError"
   | "Interrupted";
 
+/** Codes of what may pass by itself. */
+const RETRYABLE: ReadonlySet<OtaErrorCode> = new Set<OtaErrorCode>([
+  "BrokerUnreachable",
+  "ConnectionLost",
+  "NoProgress",
+  "StoreUnreachable",
+  "ApiUnreachable",
+  "Interrupted",
+]);
+
 /**
  * Tells a caller what went wrong in words a person can act on. Branch on `code`, never on the message.
  * `retryable` says whether the same call may succeed later without a change by the caller.
@@ -39,6 +48,6 @@ export class OtaError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "OtaError";
     this.code = code;
-    this.retryable = options.retryable ?? false;
+    this.retryable = options.retryable ?? RETRYABLE.has(code);
   }
 }

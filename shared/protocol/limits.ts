@@ -12,6 +12,8 @@ export const MAX_BLOCK_OFFSET = 98_304;
 export const MAX_BLOCK_COUNT = 98_304;
 /** Longest block bitmap, in bytes: 98,304 bits (section 2). */
 export const MAX_BITMAP_BYTES = 12_288;
+/** Most block checksums in one message: 65,536 bytes, so that their hex digits fit a packet (section 3). */
+export const MAX_CHECKSUMS_PER_MESSAGE = 16_384;
 /** Longest client token, in UTF-8 bytes (section 2). */
 export const MAX_CLIENT_TOKEN_BYTES = 64;
 

@@ -23,6 +23,8 @@ export interface Description {
   readonly streamVersion: number;
   readonly description?: string;
   readonly files: readonly DescribedFile[];
+  /** Whether the publisher answers manifest requests (section 3). */
+  readonly hasManifest?: boolean;
 }
 
 /** Device to cloud: send these blocks. Limits are in limits.ts; absent means the default of docs/PROTOCOL.md section 2. */
@@ -36,6 +38,20 @@ export interface GetRequest {
   readonly blockCount?: number;
   /** Bit k of byte j, least significant first, asks for block offset + 8j + k. */
   readonly blockBitmap?: Uint8Array;
+}
+
+/** Device to cloud: what is the CRC-32 of each of these blocks? A GetStream request that selects by o and n alone (section 3). */
+export type ManifestRequest = Omit<GetRequest, "blockBitmap">;
+
+/** Cloud to device: the CRC-32 of consecutive blocks of one file (section 3). */
+export interface ChecksumsMessage {
+  readonly clientToken?: string;
+  readonly fileId: number;
+  readonly blockSizeBytes: number;
+  /** Block id of the first checksum. */
+  readonly blockOffset: number;
+  /** Unsigned, at least one. */
+  readonly checksums: Uint32Array;
 }
 
 /** Cloud to device: one block. */

@@ -4,9 +4,9 @@ import { isStreamId, isThingName } from "./ids.ts";
 /** The two encodings of every message. */
 export type Format = "cbor" | "json";
 /** What a device publishes to. */
-export type RequestOperation = "describe" | "get";
+export type RequestOperation = "describe" | "get" | "manifest";
 /** What a device subscribes to. */
-export type ResponseOperation = "description" | "data" | "rejected";
+export type ResponseOperation = "description" | "data" | "checksums" | "rejected";
 /** The last but one level of a topic. */
 export type Operation = RequestOperation | ResponseOperation;
 
@@ -30,9 +30,20 @@ export interface MalformedTopic {
 
 const PREFIX = "$aws/things/";
 const STREAMS = "/streams/";
-const OPERATIONS: ReadonlySet<string> = new Set(["describe", "get", "description", "data", "rejected"]);
+const REQUEST_OPERATIONS: ReadonlySet<string> = new Set<RequestOperation>(["describe", "get", "manifest"]);
+const RESPONSE_OPERATIONS: ReadonlySet<string> = new Set<ResponseOperation>([
+  "description",
+  "data",
+  "checksums",
+  "rejected",
+]);
 /** How much of a bad level a message repeats, in characters. */
 const SHOWN_CHARACTERS = 64;
+
+/** Says whether an operation is a device's to publish. */
+export function isRequestOperation(operation: Operation): operation is RequestOperation {
+  return REQUEST_OPERATIONS.has(operation);
+}
 
 /** Formats a topic; the names must be valid. */
 export function formatTopic(thing: string, streamId: string, operation: Operation, format: Format): string {
@@ -63,7 +74,7 @@ export function parseTopic(topic: string): StreamTopic | MalformedTopic | undefi
   if (levels.length !== 3) {
     return { ...malformed(`a stream topic has 3 levels after streams/, not ${levels.length}`), ...where };
   }
-  if (!OPERATIONS.has(operation)) {
+  if (!REQUEST_OPERATIONS.has(operation) && !RESPONSE_OPERATIONS.has(operation)) {
     return { ...malformed(`operation must be describe or get, not ${shown(operation)}`), ...where };
   }
   if (format !== "cbor" && format !== "json") {

@@ -26,4 +26,8 @@ export const WIRE_KEY = {
   crc32: "crc32",
   /** SHA-256 of a file, in a description; an addition (section 3). */
   sha256: "sha256",
+  /** In a description: the publisher answers manifest requests; an addition (section 3). */
+  manifest: "manifest",
+  /** CRC-32 of consecutive blocks, in a checksums message; an addition (section 3). */
+  checksums: "crc32s",
 } as const;

@@ -119,12 +119,13 @@ function swapObject(world: SimWorld): void {
   world.replaceObject(fileId, Math.max(1, current.length + world.faults.between(-300, 300)));
 }
 
-/** Safety: no image in place that was never published, no request beyond its limit, no failure that is a bug. */
-function findViolations(world: SimWorld): string[] {
+/** What must never be: an image that was never published, a request beyond its limit, a failure that is a bug. */
+export function findViolations(world: SimWorld): string[] {
   const violations: string[] = [];
   for (const device of world.devices) {
     if (device.bug !== undefined) violations.push(`${device.thing}: ${describeBug(device.bug)}`);
-    const { largestRequestBytes } = world.broker.trafficOf(device.thing);
+    const { largestRequestBytes, requestsAfterDuplicates } = world.broker.trafficOf(device.thing);
+    if (requestsAfterDuplicates > 0) violations.push(`${device.thing} asked for blocks because of a duplicate`);
     if (largestRequestBytes > MAX_RESPONSE_BYTES)
       violations.push(`${device.thing} asked for ${largestRequestBytes} bytes at once`);
     const image = device.takeNewImage();
@@ -139,16 +140,18 @@ function wasPublished(world: SimWorld, fileId: number, bytes: Uint8Array): boole
   return world.published.get(fileId)?.some((version) => Buffer.compare(version, bytes) === 0) === true;
 }
 
-function hasNewest(world: SimWorld, device: SimDevice): boolean {
+/** Says whether a device has the newest version of every file, and tells it of a newer one than it fetched. */
+export function hasNewest(world: SimWorld, device: SimDevice): boolean {
+  if (device.isConfirmed) return true;
   if (device.result === undefined) return false;
   if (device.result.streamVersion !== world.streamVersion) {
     device.runAgain();
     return false;
   }
-  return [...world.published].every(([fileId, versions]) => {
-    const image = device.readImage(fileId);
-    return image !== undefined && Buffer.compare(image, versions.at(-1) as Uint8Array) === 0;
-  });
+  device.isConfirmed = [...world.published].every(([fileId, versions]) =>
+    device.hasImage(fileId, versions.at(-1) as Uint8Array),
+  );
+  return device.isConfirmed;
 }
 
 function describeStuck(world: SimWorld): string {

@@ -25,6 +25,10 @@ export interface Traffic {
   /** Highest number of bytes that one request asked for. */
   largestRequestBytes: number;
   firstGetAtMs: number | undefined;
+  /** When the last data message was handed to the device. */
+  lastBlockAtMs: number | undefined;
+  /** Requests for blocks that were sent while the device was handed a data message it had before, byte for byte. */
+  requestsAfterDuplicates: number;
 }
 
 /** What a connection of a device is like. */
@@ -40,6 +44,8 @@ export interface SimConnectionOptions {
 
 /** What an in-process broker keeps ahead of a socket, in bytes. */
 const CHUNK_BYTES = 65_536;
+/** So much of a data message tells it from every other one of a connection; what was damaged later does not count. */
+const NAMING_BYTES = 40;
 /** How soon a device tries again to connect, in milliseconds. */
 const RECONNECT_MS = 1_000;
 
@@ -107,6 +113,7 @@ export class SimBroker implements PublisherTransport {
     };
     return {
       connect: (_filters, handlers) => new Promise((resolve) => open(handlers, resolve)),
+      subscribe: async () => {},
       publish: (topic, payload) => current?.sendUp(topic, payload.slice()),
       close: async () => {
         closed = true;
@@ -128,7 +135,14 @@ export class SimBroker implements PublisherTransport {
   trafficOf(thing: string): Traffic {
     let traffic = this.traffic.get(thing);
     if (traffic === undefined) {
-      traffic = { sentPayloadBytes: 0, arrivedMessages: 0, largestRequestBytes: 0, firstGetAtMs: undefined };
+      traffic = {
+        sentPayloadBytes: 0,
+        arrivedMessages: 0,
+        largestRequestBytes: 0,
+        firstGetAtMs: undefined,
+        lastBlockAtMs: undefined,
+        requestsAfterDuplicates: 0,
+      };
       this.traffic.set(thing, traffic);
     }
     return traffic;
@@ -183,6 +197,9 @@ class SimConnection {
   private ended = false;
   private buffered = 0;
   private freeAtMs = 0;
+  /** The beginnings of the data messages handed over: token and block id are in them. */
+  private readonly handed = new Set<string>();
+  private isHandingDuplicate = false;
 
   constructor(parts: ConnectionParts) {
     this.parts = parts;
@@ -198,6 +215,7 @@ class SimConnection {
     const { traffic, clock, up, publish } = this.parts;
     if (this.ended) return;
     noteRequest(traffic, topic, payload, clock.monotonicMs());
+    if (this.isHandingDuplicate && topic.includes("/get/")) traffic.requestsAfterDuplicates++;
     up.send(
       payload,
       (message) => publish(topic, message),
@@ -248,7 +266,13 @@ class SimConnection {
   }
 
   private hand(topic: string, message: Uint8Array): void {
-    if (!this.ended && this.parts.device.isAlive()) this.parts.handlers.messageArrived(topic, message);
+    if (this.ended || !this.parts.device.isAlive()) return;
+    const name = Buffer.from(message.subarray(0, NAMING_BYTES)).toString("latin1");
+    if (topic.includes("/data/")) this.parts.traffic.lastBlockAtMs = this.parts.clock.monotonicMs();
+    this.isHandingDuplicate = topic.includes("/data/") && this.handed.has(name);
+    this.handed.add(name);
+    this.parts.handlers.messageArrived(topic, message);
+    this.isHandingDuplicate = false;
   }
 }
 

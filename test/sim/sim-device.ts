@@ -26,7 +26,7 @@ export interface SimDeviceOptions {
 
 /** How long a device that failed, or lost power, waits before it starts again, in milliseconds. */
 const RESTART_MS = 2_000;
-const OUT = "/out";
+const OUT_DIRECTORY = "/out";
 
 /** A disk that notes which images were put in place. */
 class WatchedDisk extends PowerCutDisk {
@@ -43,6 +43,8 @@ export class SimDevice {
   readonly thing: string;
   readonly disk: WatchedDisk;
   result: DownloadResult | undefined;
+  /** Set once its images were compared with the newest version, so that they need not be again. */
+  isConfirmed = false;
   finishedAtMs: number | undefined;
   /** What the agent failed with, as long as it went on. */
   readonly failures: OtaError[] = [];
@@ -89,7 +91,7 @@ export class SimDevice {
       blockSizeBytes: this.options.blockSizeBytes,
       format: this.options.format,
       ...(profile.bufferBlocks !== undefined && { bufferBlocks: profile.bufferBlocks }),
-      directory: OUT,
+      directory: OUT_DIRECTORY,
       fileSystem: this.disk,
       clock: mortalClock(clock, isAlive),
       random: this.options.random,
@@ -123,9 +125,10 @@ export class SimDevice {
     if (this.disk.hasPower) this.start();
   }
 
-  /** The bytes of a finished image, or undefined. */
-  readImage(fileId: number): Uint8Array | undefined {
-    return this.disk.peek(`${OUT}/${this.options.streamId}/${fileId}`);
+  /** Says whether the finished image of a file is in place with these bytes. */
+  hasImage(fileId: number, bytes: Uint8Array): boolean {
+    const image = this.disk.peek(`${OUT_DIRECTORY}/${this.options.streamId}/${fileId}`);
+    return image !== undefined && Buffer.compare(image, bytes) === 0;
   }
 
   private finish(result: DownloadResult): void {

@@ -29,6 +29,8 @@ export interface WorldOptions {
     readonly format: Format;
   }[];
   readonly trace?: (line: string) => void;
+  /** Draws the faults in another way than by their rates. */
+  readonly faults?: (random: Random) => Faults;
 }
 
 export const STREAM_ID = "firmware";
@@ -52,7 +54,7 @@ export class SimWorld {
     const { seed, rates, devices, fileSizes, trace = () => {} } = options;
     this.trace = (line) => trace(`${this.clock.monotonicMs().toFixed(1)} ${line}`);
     this.random = seededRandom(seed);
-    this.faults = new Faults(this.random, rates);
+    this.faults = options.faults?.(this.random) ?? new Faults(this.random, rates);
     this.broker = new SimBroker(this.clock, this.random, this.faults);
     this.store = new SimObjectStore(this.clock, this.faults);
     fileSizes.forEach((sizeBytes, fileId) => {

@@ -18,7 +18,7 @@ import { someBytes } from "../contract/object-store.ts";
 /** One byte, one small block, one page, one byte over a request, a prime-like size, and the largest file. */
 export const FILE_SIZES = [1, 256, 4096, 131_073, 1_000_003, 2_097_152] as const;
 /** Smallest, not dividing anything, usual, just under a power of two, largest. */
-export const BLOCK_SIZES = [256, 1000, 4096, 65_535, 131_072] as const;
+const BLOCK_SIZES = [256, 1000, 4096, 65_535, 131_072] as const;
 /** Every format with every block size. */
 export const REQUEST_SHAPES = (["cbor", "json"] as const).flatMap((format) =>
   BLOCK_SIZES.map((blockSizeBytes) => ({ format, blockSizeBytes })),
@@ -84,6 +84,8 @@ export async function expectSameBytes(path: string, original: string): Promise<v
 /** A door in front of a broker that lets only so many bytes through to devices. */
 export interface HoldingDoor {
   readonly url: string;
+  /** Resolves once a connection is held. */
+  held(): Promise<void>;
   /** Holds no connection that comes from now on. */
   release(): void;
   close(): Promise<void>;
@@ -93,6 +95,7 @@ export interface HoldingDoor {
 export async function openHoldingDoor(url: string, passBytes: number): Promise<HoldingDoor> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
+  const holding = Promise.withResolvers<void>();
   let mostBytes = passBytes;
   const server = createServer((device) => {
     const broker = connect(Number(port), hostname);
@@ -101,7 +104,9 @@ export async function openHoldingDoor(url: string, passBytes: number): Promise<H
     broker.on("data", (bytes) => {
       device.write(bytes.subarray(0, leftBytes));
       leftBytes -= Math.min(leftBytes, bytes.length);
-      if (leftBytes === 0) broker.pause();
+      if (leftBytes > 0) return;
+      broker.pause();
+      holding.resolve();
     });
     for (const [socket, other] of [
       [device, broker],
@@ -115,6 +120,7 @@ export async function openHoldingDoor(url: string, passBytes: number): Promise<H
   await once(server, "listening");
   return {
     url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    held: () => holding.promise,
     release: () => {
       mostBytes = Number.POSITIVE_INFINITY;
     },

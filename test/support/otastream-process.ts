@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
 /** The root of the repo. */
-export const ROOT = join(import.meta.dirname, "../..");
+const ROOT = join(import.meta.dirname, "../..");
 const PROGRAM = join(ROOT, "cli/main.ts");
 
 /** What a run left behind. */

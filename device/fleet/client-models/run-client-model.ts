@@ -46,7 +46,7 @@ export async function runClientModel(options: ClientModelRunOptions): Promise<Cl
 
 class ClientModelRun {
   private readonly options: ClientModelRunOptions;
-  private readonly topics: ReadonlyMap<string, "description" | "data" | "rejected">;
+  private readonly topics: ReadonlyMap<string, ClientModel["subscriptions"][number]>;
   private readonly outcome = Promise.withResolvers<ClientModelResult>();
   private readonly files = new Map<number, Uint8Array>();
   private openFile: Uint8Array = new Uint8Array(0);
