@@ -85,9 +85,9 @@ async function startParts(options: ServerOptions, closers: Closer[]): Promise<Se
   closers.push(async () => directory.close());
   const { cacheBytes: maxBytes, checkIntervalMs, serveStaleMs, profile } = options;
   const files = new FileCache({ store: storage.objectStore, clock, maxBytes, checkIntervalMs, serveStaleMs });
-  const publisher = new Publisher({ transport: messaging.transport, directory, files, log, profile });
+  const publisher = new Publisher({ transport: messaging.transport, directory, files, clock, log, profile });
   await publisher.start();
-  closers.push(() => messaging.transport.stop());
+  closers.push(() => publisher.stop());
 
   const controlPlane = createControlPlane({ registry, objectStore: storage.objectStore, clock, log, config: control });
   // A request that waits for storage must not hold up the end: closing the storage connections below ends it.

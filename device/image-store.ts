@@ -14,9 +14,9 @@ import { SyncPacer } from "./sync-pacer.ts";
 import { type ExpectedImage, type Verification, verifyDigests, verifyImage } from "./verifier.ts";
 
 /** How far received bytes may be ahead of what a power cut leaves, by default, in bytes. */
-export const DEFAULT_DURABLE_DISTANCE_BYTES = 131_072;
+const DEFAULT_DURABLE_DISTANCE_BYTES = 131_072;
 /** After how many blocks the journal is written, by default. */
-export const DEFAULT_JOURNAL_EVERY_BLOCKS = 16;
+const DEFAULT_JOURNAL_EVERY_BLOCKS = 16;
 
 /** What an image store is opened with. */
 export interface ImageStoreOptions {
@@ -25,9 +25,9 @@ export interface ImageStoreOptions {
   identity: ImageIdentity;
   fileSystem: FileSystem;
   log: Log;
-  /** At least 1; default {@link DEFAULT_DURABLE_DISTANCE_BYTES}. */
+  /** At least 1; 131,072 by default. */
   durableDistanceBytes?: number;
-  /** At least 1; default {@link DEFAULT_JOURNAL_EVERY_BLOCKS}. */
+  /** At least 1; 16 by default. */
   journalEveryBlocks?: number;
 }
 

@@ -1,17 +1,16 @@
-/** The data plane: takes DescribeStream and GetStream requests from devices and answers them with descriptions, blocks or rejections. */
-
+/** The data plane: takes requests from devices and answers them with descriptions, blocks, checksums or rejections. */
+import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import { type Decoded, decodeDescribe, decodeGet, type RequestProfile } from "../shared/protocol/decode.ts";
-import { encodeChecksums, encodeDescription, encodeRejected } from "../shared/protocol/encode.ts";
-import { encodeHex } from "../shared/protocol/json.ts";
-import type { GetRequest, ManifestRequest } from "../shared/protocol/messages.ts";
-import type { Checked, Rejection, RejectionCode } from "../shared/protocol/rejection.ts";
-import { formatTopic, type MalformedTopic, parseTopic, type StreamTopic } from "../shared/protocol/topics.ts";
+import type { DescribeRequest, GetRequest, ManifestRequest } from "../shared/protocol/messages.ts";
+import type { Checked } from "../shared/protocol/rejection.ts";
+import { type Format, formatTopic, parseTopic } from "../shared/protocol/topics.ts";
 import type { IncomingRequest, PublisherTransport } from "../shared/transport.ts";
+import { type Arrival, keepArrival, keepRequest } from "./arrival.ts";
+import { DeviceAnswers, makeRejection } from "./device-answers.ts";
 import type { FileCache } from "./file-cache.ts";
 import { ManifestCache } from "./manifest-cache.ts";
-import { ObjectStoreError, type ObjectStoreFailure } from "./object-store/object-store.ts";
-import { DeliveryQueue } from "./protocol/delivery-queue.ts";
+import { DeliveryQueue, type Turn } from "./protocol/delivery-queue.ts";
 import {
   type ManifestPlan,
   planDescription,
@@ -27,39 +26,36 @@ export interface PublisherOptions {
   readonly transport: PublisherTransport;
   readonly directory: StreamDirectory;
   readonly files: FileCache;
+  readonly clock: Clock;
   readonly log: Log;
   readonly profile: RequestProfile;
 }
 
 /** How many requests of one thing may wait for the registry or the store; a further one is told to come back. */
 const MAX_WAITING_PER_THING = 64;
-/** How much of a rejected request the log shows, in bytes. */
-const LOGGED_REQUEST_BYTES = 512;
 
-const REJECTION_OF_FAILURE: Readonly<Record<ObjectStoreFailure, RejectionCode>> = {
-  NotFound: "ResourceNotFound",
-  VersionNotKept: "ResourceNotFound",
-  AccessDenied: "Unauthorized",
-  Changed: "ETagMismatch",
-  TooLarge: "ETagMismatch",
-  Unavailable: "InternalError",
-};
+type DeviceRequest = DescribeRequest | GetRequest | ManifestRequest;
+type Decode<R> = (format: Format, payload: Uint8Array, profile: RequestProfile) => Checked<Decoded<R>>;
+/** Answers a request from its stream. */
+type AnswerFrom<R> = (arrival: Arrival, request: R, stream: StreamRecord) => void;
+/** Sends what was planned from a file's bytes. */
+type SendFrom<P> = (arrival: Arrival, plan: P, fileBytes: Uint8Array) => void;
+type FilePlan = { readonly file: StreamFile; readonly clientToken: string | undefined };
 
-/** A request on its way through the publisher. */
-interface Arrival {
-  readonly topic: StreamTopic;
-  readonly payload: Uint8Array;
-}
-
-/** Answers devices. What is cached is answered within the call; the rest as soon as registry or store have answered. */
+/**
+ * Answers devices. What is cached is answered within the call; the rest as soon as registry or store have answered.
+ * The steps of an answer are bound once, so that a request whose stream and file are at hand makes no closures.
+ */
 export class Publisher {
   private readonly options: PublisherOptions;
+  private readonly answers: DeviceAnswers;
   private readonly queue = new DeliveryQueue();
   private readonly manifests = new ManifestCache();
   private readonly waiting = new Map<string, number>();
 
   constructor(options: PublisherOptions) {
     this.options = options;
+    this.answers = new DeviceAnswers(options.transport, options.log, options.clock);
   }
 
   /** Starts taking requests. */
@@ -73,194 +69,184 @@ export class Publisher {
     });
   }
 
-  private take({ topic: topicName, payload }: IncomingRequest): void {
-    const topic = parseTopic(topicName);
+  /** Stops taking requests. */
+  async stop(): Promise<void> {
+    await this.options.transport.stop();
+    this.answers.close();
+  }
+
+  private take(request: IncomingRequest): void {
+    const topic = parseTopic(request.topic);
     if (topic === undefined) return;
     if (topic.kind === "malformed") {
-      this.rejectTopic(topic, topicName, payload);
-    } else if (topic.operation === "describe") {
-      this.takeDescribe({ topic, payload });
-    } else if (topic.operation === "get") {
-      this.takeGet({ topic, payload });
-    } else if (topic.operation === "manifest" && this.options.profile !== "strict") {
-      this.takeManifest({ topic, payload });
+      this.answers.rejectTopic(topic, request);
+      return;
+    }
+    const { operation, thing, streamId } = topic;
+    const { payload } = request;
+    const arrival: Arrival = { topic, payload, payloadBytes: payload.length };
+    if (operation === "get") {
+      this.accept(arrival, decodeGet, this.answerGet);
+    } else if (operation === "describe") {
+      this.accept(arrival, decodeDescribe, this.answerDescribe);
+    } else if (operation === "manifest" && this.options.profile !== "strict") {
+      this.accept<ManifestRequest>(arrival, decodeGet, this.answerManifest);
     } else {
-      const reason = `operation must be describe or get, not ${topic.operation}`;
-      this.rejectTopic({ kind: "malformed", thing: topic.thing, streamId: topic.streamId, reason }, topicName, payload);
+      const reason = `operation must be describe or get, not "${operation}"`;
+      this.answers.rejectTopic({ kind: "malformed", thing, streamId, reason }, request);
     }
   }
 
-  private takeDescribe(arrival: Arrival): void {
-    const decoded = decodeDescribe(arrival.topic.format, arrival.payload, this.options.profile);
-    if (!decoded.ok) {
-      this.reject(arrival, decoded.rejection);
-      return;
+  /** Decodes a request and answers it. An exception is a defect, which costs the device this answer and nobody else's. */
+  private accept<R extends DeviceRequest>(arrival: Arrival, decode: Decode<R>, answer: AnswerFrom<R>): void {
+    let clientToken: string | undefined;
+    try {
+      const decoded = decode(arrival.topic.format, arrival.payload, this.options.profile);
+      if (!decoded.ok) {
+        this.answers.reject(arrival, decoded.rejection);
+        return;
+      }
+      const { request, forgiven } = decoded.value;
+      clientToken = request.clientToken;
+      this.logForgiven(arrival, forgiven);
+      const known = this.options.directory.peek(arrival.topic.streamId);
+      if (known !== undefined) this.withStream(arrival, request, known.record, answer);
+      else this.waitForStream(arrival, request, answer);
+    } catch (error) {
+      this.answers.rejectFailure(arrival, error, clientToken);
     }
-    this.logForgiven(arrival, decoded.value);
-    const { clientToken } = decoded.value.request;
-    this.withStream(arrival, clientToken, (stream) => {
-      const { topic } = arrival;
-      const description = planDescription(stream, clientToken, this.options.profile);
-      const answerTopic = formatTopic(topic.thing, topic.streamId, "description", topic.format);
-      this.options.transport.sendMessage(topic.thing, answerTopic, encodeDescription(topic.format, description));
-    });
   }
 
-  private takeGet(arrival: Arrival): void {
-    const decoded = decodeGet(arrival.topic.format, arrival.payload, this.options.profile);
-    if (!decoded.ok) {
-      this.reject(arrival, decoded.rejection);
-      return;
+  private withStream<R extends DeviceRequest>(
+    arrival: Arrival,
+    request: R,
+    stream: StreamRecord | undefined,
+    answer: AnswerFrom<R>,
+  ): void {
+    if (stream !== undefined) {
+      answer(arrival, request, stream);
+    } else {
+      const message = `there is no stream ${arrival.topic.streamId}`;
+      this.answers.reject(arrival, makeRejection("ResourceNotFound", message, request.clientToken));
     }
-    this.logForgiven(arrival, decoded.value);
-    const { request } = decoded.value;
-    this.withStream(arrival, request.clientToken, (stream) => this.planAndSend(arrival, request, stream));
   }
 
-  private planAndSend(arrival: Arrival, request: GetRequest, stream: StreamRecord): void {
-    const plan: Checked<ResponsePlan> = planGet(request, stream, this.options.profile);
+  private readonly answerDescribe: AnswerFrom<DescribeRequest> = ({ topic }, { clientToken }, stream) => {
+    this.answers.sendDescription(topic, planDescription(stream, clientToken, this.options.profile));
+  };
+
+  private readonly answerGet: AnswerFrom<GetRequest> = (arrival, request, stream) => {
+    const plan = planGet(request, stream, this.options.profile);
     if (!plan.ok) {
-      this.reject(arrival, plan.rejection);
+      this.answers.reject(arrival, plan.rejection);
       return;
     }
-    const { file, blockIds } = plan.value;
-    this.withBytes(arrival, request.clientToken, file, (fileBytes) => {
-      const { thing, streamId, format } = arrival.topic;
-      this.queue.add(thing, {
-        topic: formatTopic(thing, streamId, "data", format),
-        format,
-        ...(request.clientToken !== undefined && { clientToken: request.clientToken }),
-        fileId: file.fileId,
-        blockSizeBytes: request.blockSizeBytes,
-        fileBytes,
-        blockIds,
-      });
-      this.pump();
+    this.logForgiven(arrival, plan.value.forgiven);
+    this.withBytes(arrival, plan.value, this.sendBlocks);
+  };
+
+  private readonly sendBlocks: SendFrom<ResponsePlan> = ({ topic }, plan, fileBytes) => {
+    const { thing, streamId, format } = topic;
+    const { clientToken, file, blockSizeBytes, blockIds } = plan;
+    const pushedOut = this.queue.add(thing, {
+      topic: formatTopic(thing, streamId, "data", format),
+      format,
+      ...(clientToken !== undefined && { clientToken }),
+      fileId: file.fileId,
+      blockSizeBytes,
+      fileBytes,
+      blockIds,
     });
+    if (pushedOut > 0) this.options.log.debug("a waiting run gave way to a newer one", { thing, blocks: pushedOut });
+    this.pump();
+  };
+
+  private readonly answerManifest: AnswerFrom<ManifestRequest> = (arrival, request, stream) => {
+    const plan = planManifest(request, stream);
+    if (plan.ok) this.withBytes(arrival, plan.value, this.sendChecksums);
+    else this.answers.reject(arrival, plan.rejection);
+  };
+
+  private readonly sendChecksums: SendFrom<ManifestPlan> = ({ topic }, plan, fileBytes) => {
+    const { clientToken, file, blockSizeBytes, blockOffset, blockCount } = plan;
+    const all = this.manifests.checksumsOf(fileBytes, blockSizeBytes);
+    this.answers.sendChecksums(topic, {
+      ...(clientToken !== undefined && { clientToken }),
+      fileId: file.fileId,
+      blockSizeBytes,
+      blockOffset,
+      checksums: all.subarray(blockOffset, blockOffset + blockCount),
+    });
+  };
+
+  private withBytes<P extends FilePlan>(arrival: Arrival, plan: P, send: SendFrom<P>): void {
+    const cached = this.options.files.peek(plan.file);
+    if (cached !== undefined) send(arrival, plan, cached);
+    else this.waitForBytes(arrival, plan, send);
   }
 
-  private takeManifest(arrival: Arrival): void {
-    const decoded = decodeGet(arrival.topic.format, arrival.payload, this.options.profile);
-    if (!decoded.ok) {
-      this.reject(arrival, decoded.rejection);
-      return;
-    }
-    const { request } = decoded.value;
-    this.withStream(arrival, request.clientToken, (stream) => {
-      const plan = planManifest(request, stream);
-      if (plan.ok) this.sendChecksums(arrival, request, plan.value);
-      else this.reject(arrival, plan.rejection);
-    });
+  private waitForStream<R extends DeviceRequest>(arrival: Arrival, request: R, answer: AnswerFrom<R>): void {
+    if (!this.mayWait(arrival, request.clientToken)) return;
+    const kept = keepArrival(arrival);
+    const keptRequest = keepRequest(request);
+    const loading = this.options.directory.load(arrival.topic.streamId);
+    void this.wait(kept, request.clientToken, loading, (stream) => this.withStream(kept, keptRequest, stream, answer));
   }
 
-  private sendChecksums({ topic, payload }: Arrival, request: ManifestRequest, plan: ManifestPlan): void {
-    const { clientToken, blockSizeBytes } = request;
-    const { file, blockOffset, blockCount } = plan;
-    this.withBytes({ topic, payload }, clientToken, file, (fileBytes) => {
-      const all = this.manifests.checksumsOf(fileBytes, blockSizeBytes);
-      const checksums = all.subarray(blockOffset, blockOffset + blockCount);
-      const token = clientToken === undefined ? {} : { clientToken };
-      const message = { ...token, fileId: file.fileId, blockSizeBytes, blockOffset, checksums };
-      const answerTopic = formatTopic(topic.thing, topic.streamId, "checksums", topic.format);
-      this.options.transport.sendMessage(topic.thing, answerTopic, encodeChecksums(topic.format, message));
-    });
+  private waitForBytes<P extends FilePlan>(arrival: Arrival, plan: P, send: SendFrom<P>): void {
+    if (!this.mayWait(arrival, plan.clientToken)) return;
+    const kept = keepArrival(arrival);
+    const loading = this.options.files.load(plan.file);
+    void this.wait(kept, plan.clientToken, loading, (fileBytes) => send(kept, plan, fileBytes));
   }
 
-  /** Goes on with the bytes of a file: at once when they are at hand, after the store's answer otherwise. */
-  private withBytes(
+  private mayWait(arrival: Arrival, clientToken: string | undefined): boolean {
+    if ((this.waiting.get(arrival.topic.thing) ?? 0) < MAX_WAITING_PER_THING) return true;
+    const message = `at most ${MAX_WAITING_PER_THING} requests of a thing may wait for storage: ask again later`;
+    this.answers.reject(arrival, makeRejection("InternalError", message, clientToken));
+    return false;
+  }
+
+  /** Goes on with a request when what it waits for is there; turns what went wrong into a rejection. Never rejects. */
+  private async wait<T>(
     arrival: Arrival,
     clientToken: string | undefined,
-    file: StreamFile,
-    goOn: (fileBytes: Uint8Array) => void,
-  ): void {
-    const cached = this.options.files.peek(file);
-    if (cached !== undefined) goOn(cached);
-    else this.wait(arrival, clientToken, () => this.options.files.load(file), goOn);
-  }
-
-  /** Goes on with the stream, or rejects: at once when the stream is remembered, after the registry's answer otherwise. */
-  private withStream(arrival: Arrival, clientToken: string | undefined, goOn: (stream: StreamRecord) => void): void {
-    const { streamId } = arrival.topic;
-    const settle = (stream: StreamRecord | undefined): void => {
-      if (stream !== undefined) goOn(stream);
-      else this.reject(arrival, rejection("ResourceNotFound", `there is no stream ${streamId}`, clientToken));
-    };
-    const known = this.options.directory.peek(streamId);
-    if (known !== undefined) settle(known.record);
-    else this.wait(arrival, clientToken, () => this.options.directory.load(streamId), settle);
-  }
-
-  /** Waits for `load` on behalf of a request, within bounds, and turns what it throws into a rejection. */
-  private wait<T>(
-    arrival: Arrival,
-    clientToken: string | undefined,
-    load: () => Promise<T>,
+    loading: Promise<T>,
     goOn: (value: T) => void,
-  ): void {
+  ): Promise<void> {
     const { thing } = arrival.topic;
-    const count = this.waiting.get(thing) ?? 0;
-    if (count >= MAX_WAITING_PER_THING) {
-      const message = `at most ${MAX_WAITING_PER_THING} requests of a thing may wait for storage: ask again later`;
-      this.reject(arrival, rejection("InternalError", message, clientToken));
-      return;
+    this.waiting.set(thing, (this.waiting.get(thing) ?? 0) + 1);
+    try {
+      goOn(await loading.finally(() => this.endWait(thing)));
+    } catch (error) {
+      this.answers.rejectFailure(arrival, error, clientToken);
     }
-    this.waiting.set(thing, count + 1);
-    const settle = (goOnWith: () => void): void => {
-      const left = (this.waiting.get(thing) ?? 1) - 1;
-      if (left === 0) this.waiting.delete(thing);
-      else this.waiting.set(thing, left);
-      goOnWith();
-    };
-    load().then(
-      (value) => settle(() => goOn(value)),
-      (error: unknown) => settle(() => this.rejectFailure(arrival, error, clientToken)),
-    );
+  }
+
+  private endWait(thing: string): void {
+    const left = (this.waiting.get(thing) ?? 1) - 1;
+    if (left === 0) this.waiting.delete(thing);
+    else this.waiting.set(thing, left);
   }
 
   private pump(): void {
     for (let turn = this.queue.next(); turn !== undefined; turn = this.queue.next()) {
-      this.queue.settle(turn, this.options.transport.sendBlocks(turn.thing, turn.run, turn.from));
+      this.queue.settle(turn, this.offer(turn));
     }
   }
 
-  private rejectFailure(arrival: Arrival, error: unknown, clientToken: string | undefined): void {
-    if (error instanceof ObjectStoreError) {
-      this.reject(arrival, rejection(REJECTION_OF_FAILURE[error.failure], error.message, clientToken));
-    } else {
-      this.options.log.error("a request failed", { thing: arrival.topic.thing, error });
-      this.reject(arrival, rejection("InternalError", "the server failed to answer: ask again later", clientToken));
+  /** Offers a run; one that cannot be sent is forgotten, so that it does not stay first in the queue. */
+  private offer({ thing, run, from }: Turn): number | undefined {
+    try {
+      return this.options.transport.sendBlocks(thing, run, from);
+    } catch (error) {
+      this.answers.rejectRun(thing, run, error);
+      return undefined;
     }
   }
 
-  private rejectTopic(topic: MalformedTopic, topicName: string, payload: Uint8Array): void {
-    const { thing, streamId, reason } = topic;
-    const message = `topic: ${reason}`;
-    this.logRejection({ topic: topicName.slice(0, 256), thing, streamId }, { code: "InvalidTopic", message }, payload);
-    if (thing === undefined || streamId === undefined) return;
-    const answer = encodeRejected("json", { code: "InvalidTopic", message });
-    this.options.transport.sendMessage(thing, formatTopic(thing, streamId, "rejected", "json"), answer);
-  }
-
-  private reject({ topic, payload }: Arrival, refusal: Rejection): void {
-    const { thing, streamId, format } = topic;
-    this.logRejection({ thing, streamId }, refusal, payload);
-    const answerTopic = formatTopic(thing, streamId, "rejected", format);
-    this.options.transport.sendMessage(thing, answerTopic, encodeRejected(format, refusal));
-  }
-
-  /** One line, so that a firmware engineer can see what the device really sent. */
-  private logRejection(where: Record<string, unknown>, { code, message }: Rejection, payload: Uint8Array): void {
-    const hex = encodeHex(payload.subarray(0, LOGGED_REQUEST_BYTES));
-    const request = payload.length > LOGGED_REQUEST_BYTES ? `${hex}... (${payload.length} bytes)` : hex;
-    this.options.log.warn("request rejected", { ...where, code, message, request });
-  }
-
-  private logForgiven({ topic }: Arrival, { forgiven }: Decoded<unknown>): void {
+  private logForgiven({ topic }: Arrival, forgiven: readonly string[]): void {
     if (forgiven.length === 0) return;
     this.options.log.info("request forgiven", { thing: topic.thing, streamId: topic.streamId, forgiven });
   }
-}
-
-function rejection(code: RejectionCode, message: string, clientToken: string | undefined): Rejection {
-  return clientToken === undefined ? { code, message } : { code, message, clientToken };
 }

@@ -42,25 +42,24 @@ export class StreamDirectory {
   load(streamId: string): Promise<StreamRecord | undefined> {
     const running = this.lookups.get(streamId);
     if (running !== undefined) return running;
-    const lookup = this.ask(streamId, () => this.lookups.get(streamId) === lookup);
+    // An answer from before a change of the stream is no longer among the lookups, and is not remembered.
+    const isCurrent = (): boolean => this.lookups.get(streamId) === lookup;
+    const lookup = this.registry
+      .find(streamId)
+      .then((entry) => {
+        const record = entry?.state === "live" ? entry.record : undefined;
+        if (isCurrent()) this.remember(streamId, record);
+        return record;
+      })
+      .finally(() => {
+        if (isCurrent()) this.lookups.delete(streamId);
+      });
     this.lookups.set(streamId, lookup);
     return lookup;
   }
 
   close(): void {
     this.forgetChanges();
-  }
-
-  /** An answer from before a change of the stream, which is no longer current, is not remembered. */
-  private async ask(streamId: string, isCurrent: () => boolean): Promise<StreamRecord | undefined> {
-    try {
-      const entry = await this.registry.find(streamId);
-      const record = entry?.state === "live" ? entry.record : undefined;
-      if (isCurrent()) this.remember(streamId, record);
-      return record;
-    } finally {
-      if (isCurrent()) this.lookups.delete(streamId);
-    }
   }
 
   private remember(streamId: string, record: StreamRecord | undefined): void {

@@ -23,6 +23,3 @@ export const DEVICE_PROFILES = {
       "Winbond W25Q128JV data sheet, typical: sector erase 45 ms per 4 KiB, page program 0.4 ms per 256 bytes; buffers ours",
   },
 } as const satisfies Readonly<Record<string, DeviceProfile>>;
-
-/** The name of a device profile. */
-export type DeviceProfileName = keyof typeof DEVICE_PROFILES;

@@ -71,6 +71,3 @@ export const LINK_PROFILES = {
       "RFC 2488 section 2: 558 ms for a geostationary hop there and back; Inmarsat BGAN: up to 492 kbit/s; loss ours",
   },
 } as const satisfies Readonly<Record<string, LinkProfile>>;
-
-/** The name of a link profile. */
-export type LinkProfileName = keyof typeof LINK_PROFILES;

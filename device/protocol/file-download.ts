@@ -80,7 +80,7 @@ export class FileDownload {
     if (request === undefined || request.answered) return { arrival };
     request.answered = true;
     const roundTripMs = nowMs - request.mark.sentAtMs;
-    window.measureRoundTrip(roundTripMs);
+    window.measureRoundTrip(roundTripMs, request.mark);
     return { arrival, roundTripMs };
   }
 

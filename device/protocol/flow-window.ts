@@ -13,6 +13,8 @@ export interface SendMark {
   readonly deliveredBytes: number;
   /** When the newest of those bytes had arrived, in milliseconds; the sending itself after an idle time. */
   readonly deliveredAtMs: number;
+  /** Nothing was asked for before: the round trip is the link's own. */
+  readonly isAlone: boolean;
 }
 
 /** The window before anything was measured, in bytes, and never less than some blocks: TCP's initial window (RFC 6928), about. */
@@ -25,11 +27,18 @@ const RATE_ROUNDS = 10;
 /** The window stops doubling when so many rounds did not bring a quarter more. */
 const PLATEAU_ROUNDS = 3;
 const PLATEAU_GROWTH = 1.25;
+/** After how many rounds the round trip of the link itself is measured again, and after how many when it seems to have grown. */
+const REMEASURE_ROUNDS = 64;
+const DOUBT_ROUNDS = 10;
 
 /**
  * Estimates the bandwidth-delay product as BBR does (draft-ietf-ccwg-bbr: delivery-rate samples, a maximum of rates and a
  * minimum of round trips), because on a lossy link a lost message says nothing about congestion. It doubles every round
  * trip until the rate stops growing, and then follows the estimate. A timeout forgets what was measured.
+ *
+ * The least round trip is out of date once the link's own grew beyond what the window spans: each estimate would be lower
+ * than the one before it. So a round trip above that is doubted, and measured again with one block alone, for which the
+ * link idles once.
  */
 export class FlowWindow {
   private readonly options: FlowWindowOptions;
@@ -42,6 +51,9 @@ export class FlowWindow {
   private starting = true;
   private plateauRate = 0;
   private plateauRounds = 0;
+  private roundLeastMs = Number.POSITIVE_INFINITY;
+  private roundsSinceMeasured = 0;
+  private remeasuring = false;
   private grownBytes: number;
 
   constructor(options: FlowWindowOptions) {
@@ -52,6 +64,7 @@ export class FlowWindow {
   /** Bytes that may be asked for and not yet arrived; at least two blocks, at most the bound, which is at least one. */
   get bytes(): number {
     const { blockSizeBytes, maxBytes } = this.options;
+    if (this.remeasuring) return blockSizeBytes;
     const target = this.starting ? this.grownBytes : this.productBytes + blockSizeBytes;
     return Math.max(blockSizeBytes, Math.min(maxBytes, Math.max(target, LEAST_BLOCKS * blockSizeBytes)));
   }
@@ -59,7 +72,8 @@ export class FlowWindow {
   /** Notes a sending; `idle` says that nothing was asked for before it. */
   markSent(nowMs: number, idle: boolean): SendMark {
     if (idle) this.deliveredAtMs = nowMs;
-    return { sentAtMs: nowMs, deliveredBytes: this.deliveredBytes, deliveredAtMs: this.deliveredAtMs };
+    const { deliveredBytes, deliveredAtMs } = this;
+    return { sentAtMs: nowMs, deliveredBytes, deliveredAtMs, isAlone: idle };
   }
 
   /** Notes new bytes; `mark` is that of the request they answer, when that is known. */
@@ -76,8 +90,14 @@ export class FlowWindow {
     if (mark.deliveredBytes >= this.roundEndsAtBytes) this.endRound();
   }
 
-  /** Notes the time from a request to its first answer, in milliseconds. */
-  measureRoundTrip(roundTripMs: number): void {
+  /** Notes the time from a request, whose mark it is, to its first answer, in milliseconds. */
+  measureRoundTrip(roundTripMs: number, { isAlone }: SendMark): void {
+    this.roundLeastMs = Math.min(this.roundLeastMs, roundTripMs);
+    if (this.remeasuring && isAlone) {
+      this.remeasuring = false;
+      this.roundsSinceMeasured = 0;
+      this.leastRoundTripMs = roundTripMs;
+    }
     this.leastRoundTripMs = Math.min(this.leastRoundTripMs, roundTripMs);
   }
 
@@ -86,6 +106,8 @@ export class FlowWindow {
     this.rates = [0];
     this.leastRoundTripMs = Number.POSITIVE_INFINITY;
     this.starting = true;
+    this.remeasuring = false;
+    this.roundsSinceMeasured = 0;
     this.plateauRate = 0;
     this.plateauRounds = 0;
     this.grownBytes = Math.max(INITIAL_BYTES, this.grownBytes / 2);
@@ -103,6 +125,8 @@ export class FlowWindow {
   private endRound(): void {
     this.roundEndsAtBytes = this.deliveredBytes;
     const rate = Math.max(...this.rates);
+    if (!this.starting) this.doubtRoundTrip();
+    this.roundLeastMs = Number.POSITIVE_INFINITY;
     this.rates.push(0);
     if (this.rates.length > RATE_ROUNDS) this.rates.shift();
     if (rate > this.plateauRate * PLATEAU_GROWTH) {
@@ -111,5 +135,12 @@ export class FlowWindow {
     } else if (++this.plateauRounds >= PLATEAU_ROUNDS) {
       this.starting = false;
     }
+  }
+
+  private doubtRoundTrip(): void {
+    const { roundLeastMs } = this;
+    const blocksMs = (LEAST_BLOCKS * this.options.blockSizeBytes) / Math.max(...this.rates);
+    const isDoubtful = roundLeastMs !== Infinity && roundLeastMs > GAIN * this.leastRoundTripMs + blocksMs;
+    if (++this.roundsSinceMeasured >= (isDoubtful ? DOUBT_ROUNDS : REMEASURE_ROUNDS)) this.remeasuring = true;
   }
 }

@@ -2,17 +2,25 @@
 import { nextSetBit } from "../../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../../shared/protocol/blocks.ts";
 import type { RequestProfile } from "../../shared/protocol/decode.ts";
-import { MAX_CHECKSUMS_PER_MESSAGE, MAX_RESPONSE_BYTES } from "../../shared/protocol/limits.ts";
+import { isFileId } from "../../shared/protocol/ids.ts";
+import { MAX_CHECKSUMS_PER_MESSAGE, MAX_FILE_ID, MAX_RESPONSE_BYTES } from "../../shared/protocol/limits.ts";
 import type { Description, GetRequest, ManifestRequest } from "../../shared/protocol/messages.ts";
-import { accepted, type Checked, type RejectionCode, refused } from "../../shared/protocol/rejection.ts";
+import { accepted, type Checked, refused } from "../../shared/protocol/rejection.ts";
 import type { StreamFile, StreamRecord } from "./stream.ts";
 
 /** The answer to a request: these blocks of this file. */
 export interface ResponsePlan {
+  readonly clientToken: string | undefined;
   readonly file: StreamFile;
+  readonly blockSizeBytes: number;
   /** Ascending, at least one, together at most 131,072 bytes. */
   readonly blockIds: Uint32Array;
+  /** What the lenient profile forgave, each a short phrase. */
+  readonly forgiven: readonly string[];
 }
+
+const NOTHING: readonly string[] = [];
+const MISSING_COUNT: readonly string[] = ["block count (n) missing beside a block bitmap (b)"];
 
 /**
  * Plans the answer to a request whose fields are in range: b selects and n caps; n alone takes the blocks from the
@@ -20,35 +28,30 @@ export interface ResponsePlan {
  * file and the blocks, in this order.
  */
 export function planGet(request: GetRequest, stream: StreamRecord, profile: RequestProfile): Checked<ResponsePlan> {
-  const refuse = (code: RejectionCode, message: string) => refused(code, message, request.clientToken);
-  if (request.streamVersion !== undefined && request.streamVersion !== stream.streamVersion) {
-    return refuse("VersionMismatch", describeMismatch(request.streamVersion, stream.streamVersion));
-  }
-  const file = stream.files.find((candidate) => candidate.fileId === request.fileId);
-  if (file === undefined) {
-    return refuse("ResourceNotFound", `file id (f) ${request.fileId} is not in stream ${stream.streamId}`);
-  }
-  const blockCount = countBlocks(file.sizeBytes, request.blockSizeBytes);
-  const blockOffset = request.blockOffset ?? 0;
-  if (blockOffset >= blockCount) {
-    const message = `block offset (o) ${blockOffset} is past the end: the file has ${blockCount} blocks of ${request.blockSizeBytes} bytes`;
-    return refuse("ResourceNotFound", message);
-  }
-  if (profile === "strict" && lacksCount(request, blockCount)) {
+  const found = findFile(request, stream);
+  if (!found.ok) return found;
+  const file = found.value;
+  const { clientToken, blockSizeBytes } = request;
+  const blockCount = countBlocks(file.sizeBytes, blockSizeBytes);
+  const isCountMissing = lacksCount(request, blockCount);
+  if (profile === "strict" && isCountMissing) {
     const message = `block count (n) is missing beside a block bitmap (b), and the file has only ${blockCount} blocks: refused by the strict profile`;
-    return refuse("InvalidRequest", message);
+    return refused("InvalidRequest", message, clientToken);
   }
   const blockIds = selectBlocks(request, file.sizeBytes, blockCount);
   if (blockIds.length === 0) {
-    const message = `block bitmap (b) asks for no block of the file, which has ${blockCount} blocks of ${request.blockSizeBytes} bytes`;
-    return refuse("ResourceNotFound", message);
+    const message = `block bitmap (b) asks for no block of the file, which has ${blockCount} blocks of ${blockSizeBytes} bytes`;
+    return refused("ResourceNotFound", message, clientToken);
   }
-  return accepted({ file, blockIds });
+  const forgiven = isCountMissing ? MISSING_COUNT : NOTHING;
+  return accepted({ clientToken, file, blockSizeBytes, blockIds, forgiven });
 }
 
 /** The answer to a manifest request: the CRC-32 of these blocks of this file. */
 export interface ManifestPlan {
+  readonly clientToken: string | undefined;
   readonly file: StreamFile;
+  readonly blockSizeBytes: number;
   readonly blockOffset: number;
   /** At least one, at most 16,384. */
   readonly blockCount: number;
@@ -56,13 +59,13 @@ export interface ManifestPlan {
 
 /** Plans the answer to a manifest request: n blocks from o on, or all, as far as one message goes (section 3). */
 export function planManifest(request: ManifestRequest, stream: StreamRecord): Checked<ManifestPlan> {
-  const { blockSizeBytes, blockOffset = 0 } = request;
-  const plan = planGet({ ...request, blockCount: 1 }, stream, "lenient");
-  if (!plan.ok) return plan;
-  const { file } = plan.value;
+  const found = findFile(request, stream);
+  if (!found.ok) return found;
+  const file = found.value;
+  const { clientToken, blockSizeBytes, blockOffset = 0 } = request;
   const left = countBlocks(file.sizeBytes, blockSizeBytes) - blockOffset;
   const blockCount = Math.min(left, request.blockCount || left, MAX_CHECKSUMS_PER_MESSAGE);
-  return accepted({ file, blockOffset, blockCount });
+  return accepted({ clientToken, file, blockSizeBytes, blockOffset, blockCount });
 }
 
 /** Describes a stream as a device sees it; the strict profile leaves out what section 3 adds. */
@@ -80,6 +83,25 @@ export function planDescription(
     ),
     ...(profile !== "strict" && { hasManifest: true }),
   };
+}
+
+/** The file of a request, once its stream version is the latest and its offset lies inside the file. */
+function findFile(request: ManifestRequest, stream: StreamRecord): Checked<StreamFile> {
+  const { clientToken, streamVersion, fileId, blockSizeBytes, blockOffset = 0 } = request;
+  if (streamVersion !== undefined && streamVersion !== stream.streamVersion) {
+    return refused("VersionMismatch", describeMismatch(streamVersion, stream.streamVersion), clientToken);
+  }
+  if (!isFileId(fileId)) {
+    return refused("InvalidRequest", `file id (f) must be 0 to ${MAX_FILE_ID}, not ${BigInt(fileId)}`, clientToken);
+  }
+  const file = stream.files.find((candidate) => candidate.fileId === fileId);
+  if (file === undefined) {
+    return refused("ResourceNotFound", `file id (f) ${fileId} is not in stream ${stream.streamId}`, clientToken);
+  }
+  const blockCount = countBlocks(file.sizeBytes, blockSizeBytes);
+  if (blockOffset < blockCount) return accepted(file);
+  const message = `block offset (o) ${blockOffset} is past the end: the file has ${blockCount} blocks of ${blockSizeBytes} bytes`;
+  return refused("ResourceNotFound", message, clientToken);
 }
 
 function describeMismatch(asked: number, current: number): string {

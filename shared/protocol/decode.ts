@@ -7,7 +7,6 @@ import {
   MAX_BLOCK_OFFSET,
   MAX_BLOCK_SIZE_BYTES,
   MAX_CLIENT_TOKEN_BYTES,
-  MAX_FILE_ID,
   MIN_BLOCK_SIZE_BYTES,
 } from "./limits.ts";
 import type { DescribeRequest, GetRequest } from "./messages.ts";
@@ -36,7 +35,7 @@ export function decodeDescribe(
 
 /**
  * Decodes a GetStream request. The checks run in the order of docs/PROTOCOL.md section 2: decoding, shape, then l, o, n
- * and b; whether stream, file and blocks exist is the publisher's to say.
+ * and b; what follows is the publisher's to say, the range of f included, because s comes before it.
  */
 export function decodeGet(format: Format, bytes: Uint8Array, profile: RequestProfile): Checked<Decoded<GetRequest>> {
   const reader = new RequestReader(format, profile);
@@ -95,7 +94,6 @@ class RequestReader {
       const message = `block bitmap (b) must be at most ${MAX_BITMAP_BYTES} bytes, not ${blockBitmap.length}`;
       throw new Refusal("BlockBitmapLimitExceeded", message);
     }
-    checkRange("InvalidRequest", "file id (f)", 0, MAX_FILE_ID, fileId);
     return {
       ...this.token(),
       ...(streamVersion !== undefined && { streamVersion }),

@@ -31,6 +31,7 @@ export interface Description {
 export interface GetRequest {
   readonly clientToken?: string;
   readonly streamVersion?: number;
+  /** An integer; the publisher checks its range, after the stream version. */
   readonly fileId: number;
   readonly blockSizeBytes: number;
   /** In blocks; the default is 0. */

@@ -99,6 +99,8 @@ export function blocks(
   blockIds: readonly number[],
   clientToken?: string,
 ): Expected[] {
+  const past = blockIds.find((i) => i * blockSizeBytes >= file.bytes.length);
+  if (past !== undefined) throw new Error(`a rule expects block ${past}, which is past the end of file ${file.fileId}`);
   return blockIds.map((i) => ({
     kind: "bytes",
     operation: "data",

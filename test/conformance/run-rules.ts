@@ -123,7 +123,7 @@ class Run {
   private async fence(link: DeviceLink): Promise<Received[] | undefined> {
     const { streamId, small } = this.options.facts;
     const token = Buffer.from(`fence-${this.fenceCount++}.`);
-    const fields = { c: token.toString(), f: small.fileId, l: 256, o: 0, n: 1 };
+    const fields = { c: token.toString(), f: small.fileId, l: 4096, o: 0, n: 1 };
     const isFence = ({ topic, payload }: Received): boolean => topic.endsWith("/data/cbor") && payload.includes(token);
     link.publish(`${this.streamsPrefix}${streamId}/get/cbor`, request("cbor", fields));
     if (!(await link.until(() => link.arrived.some(isFence), SILENCE_MS))) return undefined;

@@ -40,7 +40,7 @@ export const SUITABLE_SIZES: ReadonlyMap<number, number> = new Map([
 const NEEDS = [
   { role: "large", words: "at least 131073 bytes, one more than a multiple of 4096", fits: isLarge },
   { role: "exact", words: "exactly 131072 bytes", fits: isExact },
-  { role: "small", words: "257 to 32768 bytes, 24 to 255 more than a multiple of 256", fits: isSmall },
+  { role: "small", words: "2072 to 32768 bytes, 24 to 255 more than a multiple of 256", fits: isSmall },
 ] as const;
 
 /** The needs as lines of text. */
@@ -98,5 +98,5 @@ function isExact(sizeBytes: number): boolean {
 }
 
 function isSmall(sizeBytes: number): boolean {
-  return sizeBytes >= 257 && sizeBytes <= 32_768 && sizeBytes % 256 >= 24;
+  return sizeBytes >= 2072 && sizeBytes <= 32_768 && sizeBytes % 256 >= 24;
 }

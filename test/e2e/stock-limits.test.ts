@@ -134,7 +134,9 @@ describe.each(FORMATS)("in %s, a thing and a stream with names of 128 characters
     const last = Math.ceil(1_000_003 / l) - 1;
     await expectBlocks({ f: 1, l, n: 1 }, [0], format);
     await expectBlocks({ f: 1, l, o: last }, [last], format);
-    await expectBlocks({ f: 1, l, o: last - 1, b: Uint8Array.of(0b1111_1111) }, [last - 1, last], format);
+    // Two blocks of 131071 bytes and less are more than one answer holds.
+    const lastTwo = l === 131_071 ? [last - 1] : [last - 1, last];
+    await expectBlocks({ f: 1, l, o: last - 1, b: Uint8Array.of(0b1111_1111) }, lastTwo, format);
   });
 
   it.each([256, 4096, 32_768, 131_072])("are served the last byte as a block of one, of %i", async (l) => {

@@ -49,7 +49,7 @@ describe("decodeGet of any bytes", () => {
         const result = decodeGet(format, bytes, "lenient");
         if (result.ok) {
           const { request } = result.value;
-          expectWithin(request.fileId, 0, 255);
+          expect(Number.isInteger(request.fileId)).toBe(true);
           expectWithin(request.blockSizeBytes, 256, 131_072);
           expectWithin(request.blockOffset, 0, 98_304);
           expectWithin(request.blockCount, 0, 98_304);

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { DeliveryQueue } from "../../publisher/protocol/delivery-queue.ts";
 import {
   crowded,
+  expectSameThings,
   lively,
   offerNext,
   QUEUE_THINGS,
@@ -22,7 +23,7 @@ function play(commands: Iterable<QueueCommand>): QueueModel {
   }
   while (offerNext(model, queue, 1));
   expect(model.owed.size).toBe(0);
-  expect(queue.size).toBe(0);
+  expectSameThings(model, queue);
   expect(queue.next()).toBeUndefined();
   return model;
 }

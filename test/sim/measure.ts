@@ -8,9 +8,9 @@ import { silentLog } from "../../shared/log.ts";
 import { SimWorld, STREAM_ID } from "./sim-world.ts";
 
 /** 2 MiB in blocks of 4 KiB. */
-export const FILE_BYTES = 2_097_152;
-export const BLOCK_BYTES = 4_096;
-export const FILE_BLOCKS = FILE_BYTES / BLOCK_BYTES;
+const FILE_BYTES = 2_097_152;
+const BLOCK_BYTES = 4_096;
+const FILE_BLOCKS = FILE_BYTES / BLOCK_BYTES;
 const LIMIT_MS = 100 * 60 * 60 * 1000;
 
 /** A combination that a device is found in. */

@@ -1,4 +1,5 @@
 /** A simulated broker: the publisher's transport on one side, devices behind links on the other. */
+import { crc32 } from "node:zlib";
 import type { LinkProfile } from "../../device/fleet/link-profiles.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { blockLength } from "../../shared/protocol/blocks.ts";
@@ -44,8 +45,6 @@ export interface SimConnectionOptions {
 
 /** What an in-process broker keeps ahead of a socket, in bytes. */
 const CHUNK_BYTES = 65_536;
-/** So much of a data message tells it from every other one of a connection; what was damaged later does not count. */
-const NAMING_BYTES = 40;
 /** How soon a device tries again to connect, in milliseconds. */
 const RECONNECT_MS = 1_000;
 
@@ -197,8 +196,8 @@ class SimConnection {
   private ended = false;
   private buffered = 0;
   private freeAtMs = 0;
-  /** The beginnings of the data messages handed over: token and block id are in them. */
-  private readonly handed = new Set<string>();
+  /** The CRC-32 of every message handed over: token and block id are in it. */
+  private readonly handed = new Set<number>();
   private isHandingDuplicate = false;
 
   constructor(parts: ConnectionParts) {
@@ -267,7 +266,7 @@ class SimConnection {
 
   private hand(topic: string, message: Uint8Array): void {
     if (this.ended || !this.parts.device.isAlive()) return;
-    const name = Buffer.from(message.subarray(0, NAMING_BYTES)).toString("latin1");
+    const name = crc32(message);
     if (topic.includes("/data/")) this.parts.traffic.lastBlockAtMs = this.parts.clock.monotonicMs();
     this.isHandingDuplicate = topic.includes("/data/") && this.handed.has(name);
     this.handed.add(name);

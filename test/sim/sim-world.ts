@@ -117,8 +117,8 @@ export class SimWorld {
       checkIntervalMs: 1_000,
       serveStaleMs: 0,
     });
-    const { broker, directory } = this;
-    await new Publisher({ transport: broker, directory, files, log: silentLog, profile: "lenient" }).start();
+    const { broker, directory, clock } = this;
+    await new Publisher({ transport: broker, directory, files, clock, log: silentLog, profile: "lenient" }).start();
   }
 
   private async updateStream(streamVersion: number): Promise<void> {

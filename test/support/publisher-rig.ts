@@ -70,6 +70,7 @@ export interface RigLogLine {
 
 /** A publisher and everything around it. */
 export interface PublisherRig {
+  readonly publisher: Publisher;
   readonly transport: RecordingTransport;
   readonly registry: StreamRegistry;
   /** Where {@link PublisherRig.putStream} puts its objects. */
@@ -109,8 +110,10 @@ export async function startRig(options: RigOptions = {}): Promise<PublisherRig> 
     serveStaleMs,
   });
   const directory = new StreamDirectory(registry);
-  await new Publisher({ transport, directory, files, log: collectLog(logLines), profile }).start();
+  const publisher = new Publisher({ transport, directory, files, clock, log: collectLog(logLines), profile });
+  await publisher.start();
   return {
+    publisher,
     transport,
     registry,
     store,

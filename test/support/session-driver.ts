@@ -31,6 +31,8 @@ export class SessionDriver {
   /** Every command so far. */
   readonly commands: SessionCommand[] = [];
   nowMs = 1000;
+  /** The file that was opened last. */
+  file: DescribedFile = { fileId: 0, sizeBytes: 0 };
   /** What the publisher says the stream is. */
   stream: Pick<Description, "streamVersion" | "files" | "hasManifest">;
 
@@ -53,6 +55,7 @@ export class SessionDriver {
   feed(input: SessionInput): readonly SessionCommand[] {
     const commands = this.session.handle(input, this.nowMs);
     this.commands.push(...commands);
+    for (const command of commands) if (command.do === "openFile") this.file = command.file;
     return commands;
   }
 
@@ -85,8 +88,7 @@ export class SessionDriver {
 
   /** Answers the newest openFile; `held` lists the blocks that are in the store. */
   open(held: readonly number[] = [], complete = false): readonly SessionCommand[] {
-    const { fileId } = this.last("openFile").file;
-    return this.feed({ on: "fileOpened", fileId, held: bitmapOf(held), complete });
+    return this.feed({ on: "fileOpened", fileId: this.file.fileId, held: bitmapOf(held), complete });
   }
 
   /** Connects, describes and opens; returns the first GetStream requests. */
@@ -102,12 +104,12 @@ export class SessionDriver {
     request?: GetRequest | string,
     more: { fileId?: number; sizeBytes?: number } = {},
   ): GetRequest[] {
-    const { sizeBytes } = this.last("openFile").file;
+    const { fileId, sizeBytes } = this.file;
     const clientToken = typeof request === "string" ? request : request?.clientToken;
     return getsOf(
       this.feed({
         on: "blockArrived",
-        fileId: this.last("openFile").file.fileId,
+        fileId,
         blockId,
         sizeBytes: blockLength(blockId, sizeBytes, this.blockSizeBytes),
         ...(clientToken !== undefined && { clientToken }),
@@ -163,19 +165,19 @@ export class SessionDriver {
 
   /** Says that the assembled file is wrong; `damaged` lists the blocks that changed on the disk. */
   mismatch(damaged: readonly number[] = []): readonly SessionCommand[] {
-    const { fileId } = this.last("verifyFile").file;
+    const { fileId } = this.file;
     const failure = { code: "DigestMismatch", message: "the digest is another" } as const;
     return this.feed({ on: "mismatched", fileId, failure, held: this.allBut(damaged) });
   }
 
   /** Says that every block agrees with the manifest, but for `differing`. */
   match(differing: readonly number[] = []): readonly SessionCommand[] {
-    return this.feed({ on: "matched", fileId: this.last("matchBlocks").fileId, held: this.allBut(differing) });
+    return this.feed({ on: "matched", fileId: this.file.fileId, held: this.allBut(differing) });
   }
 
   /** A bitmap of all blocks of the current file but some. */
   allBut(missing: readonly number[]): Uint8Array {
-    const blocks = countBlocks(this.last("openFile").file.sizeBytes, this.blockSizeBytes);
+    const blocks = countBlocks(this.file.sizeBytes, this.blockSizeBytes);
     return bitmapOf(
       Array.from({ length: blocks }, (_, blockId) => blockId).filter((blockId) => !missing.includes(blockId)),
     );

@@ -37,10 +37,10 @@ export function downloadOverLink(options: DriverOptions, link: LinkOptions): Lin
   const counts = { sentBlocks: 0, timeouts: 0 };
   const aheadBytes: { atMs: number; bytes: number }[] = [];
   const startedMs = driver.nowMs;
+  const isLost = link.isLost ?? (() => false);
   let freeAtMs = 0;
   const schedule = (event: Event): void => {
-    const later = events.findIndex(({ atMs }) => atMs > event.atMs);
-    events.splice(later < 0 ? events.length : later, 0, event);
+    events.splice(events.findLastIndex(({ atMs }) => atMs <= event.atMs) + 1, 0, event);
   };
   const halfTripMs = (): number =>
     (typeof link.roundTripMs === "number" ? link.roundTripMs : link.roundTripMs(driver.nowMs)) / 2;
@@ -56,7 +56,7 @@ export function downloadOverLink(options: DriverOptions, link: LinkOptions): Lin
     for (const blockId of blocksOf(request)) {
       freeAtMs =
         Math.max(freeAtMs, driver.nowMs) + blockLength(blockId, sizeBytes, driver.blockSizeBytes) / link.bytesPerMs;
-      if (link.isLost?.(counts.sentBlocks++) === true) continue;
+      if (isLost(counts.sentBlocks++)) continue;
       schedule({
         atMs: freeAtMs + halfTripMs(),
         run: () => {
@@ -67,7 +67,7 @@ export function downloadOverLink(options: DriverOptions, link: LinkOptions): Lin
     }
   };
   send(driver.start());
-  while (!driver.kinds().includes("verifyFile")) {
+  while (driver.commands.at(-1)?.do !== "verifyFile") {
     const deadlineMs = driver.session.deadlineMs ?? Number.POSITIVE_INFINITY;
     const event = events[0] !== undefined && events[0].atMs <= deadlineMs ? events.shift() : undefined;
     if (event === undefined && deadlineMs === Number.POSITIVE_INFINITY) throw new Error("nothing is left to happen");
@@ -78,7 +78,7 @@ export function downloadOverLink(options: DriverOptions, link: LinkOptions): Lin
       counts.timeouts++;
       send(getsOf(driver.timeOut()));
     }
-    if (driver.failure !== undefined) throw new Error(driver.failure.message);
+    if (driver.commands.at(-1)?.do === "fail") throw new Error(driver.failure?.message);
     if (driver.nowMs > startedMs + 3_600_000) throw new Error("not finished in an hour");
   }
   const { duplicates, requests } = driver.session.progress() ?? { duplicates: 0, requests: 0 };

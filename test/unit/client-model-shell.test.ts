@@ -41,6 +41,7 @@ function start(model: ClientModel): Rig {
       handlers = given;
       handlers.connected();
     },
+    subscribe: async () => {},
     publish: (topic) => published.push(topic.slice(TOPICS.length)),
     close: async () => {
       rig.closed++;
@@ -141,6 +142,7 @@ describe("the shell of the client models", () => {
     const refused = new OtaError("SubscriptionRefused", "no");
     const transport: DeviceTransport = {
       connect: () => Promise.reject(refused),
+      subscribe: async () => {},
       publish: () => {},
       close: async () => {},
     };

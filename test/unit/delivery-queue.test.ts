@@ -37,12 +37,17 @@ function offers(queue: DeliveryQueue): unknown[] {
   return made;
 }
 
+/** Looks inside: the things for which something is kept. */
+function things(queue: DeliveryQueue): string[] {
+  return [...(Reflect.get(queue, "owed") as ReadonlyMap<string, unknown>).keys()];
+}
+
 describe("an offer", () => {
   it("is not made when nothing is owed, and a wake-up of a stranger leaves nothing behind", () => {
     const queue = new DeliveryQueue();
     queue.markReady("stranger");
     expect(queue.next()).toBeUndefined();
-    expect(queue.size).toBe(0);
+    expect(things(queue)).toEqual([]);
   });
 
   it("goes on where the last one ended, once the device can take more", () => {
@@ -52,7 +57,7 @@ describe("an offer", () => {
     expect(offer(queue)).toBeUndefined();
     queue.markReady("a");
     expect(offer(queue)).toEqual(["a", "rdy", [4]]);
-    expect(queue.size).toBe(0);
+    expect(things(queue)).toEqual([]);
   });
 
   it("is not repeated before a wake-up when nothing was taken", () => {
@@ -83,7 +88,7 @@ describe("an offer", () => {
     queue.add("a", run([1], { topic: "elsewhere" }));
     offer(queue, "nobody");
     expect(offers(queue)).toEqual([["a", "rdy", [1]]]);
-    expect(queue.size).toBe(0);
+    expect(things(queue)).toEqual([]);
   });
 
   it("is made again after every wake-up, however the turn before it ended", () => {
@@ -125,30 +130,56 @@ describe("turns", () => {
 });
 
 describe("a request for blocks that are still owed", () => {
-  it("is merged into the one it repeats, in ascending order and in its place", () => {
+  it("leaves them where they are and comes last with the others", () => {
     const queue = new DeliveryQueue();
     queue.add("a", run([2, 5, 9]));
     queue.add("a", run([7], { topic: "other" }));
-    expect(queue.add("a", run([1, 5, 6, 9, 12]))).toBe(2);
+    queue.add("a", run([1, 5, 6, 9, 12]));
     expect(offers(queue)).toEqual([
-      ["a", "rdy", [1, 2, 5, 6, 9, 12]],
+      ["a", "rdy", [2, 5, 9]],
       ["a", "rdy", [7]],
+      ["a", "rdy", [1, 6, 12]],
     ]);
   });
 
-  it("brings back what was taken before, and only that once", () => {
+  it("leaves nothing behind when it is repeated as a whole, or asks for nothing", () => {
+    const queue = new DeliveryQueue();
+    queue.add("a", run([1, 2, 3]));
+    queue.add("a", run([5]));
+    queue.add("a", run([2, 3, 5]));
+    queue.add("a", run([]));
+    queue.add("b", run([]));
+    expect(things(queue)).toEqual(["a"]);
+    expect(offers(queue)).toEqual([
+      ["a", "rdy", [1, 2, 3]],
+      ["a", "rdy", [5]],
+    ]);
+  });
+
+  it("lets no run grow, however many requests follow each other", () => {
+    const queue = new DeliveryQueue();
+    for (let first = 0; first < 20; first += 2) queue.add("a", run([first, first + 1, first + 2, first + 3]));
+    const made = offers(queue) as [string, string, number[]][];
+    expect(made.map(([, , blockIds]) => blockIds.length)).toEqual([4, ...Array.from({ length: 9 }, () => 2)]);
+    expect(made.flatMap(([, , blockIds]) => blockIds)).toEqual(Array.from({ length: 22 }, (_, block) => block));
+  });
+
+  it("brings back what was taken before, and only that", () => {
     const queue = new DeliveryQueue();
     queue.add("a", run([1, 2, 3, 4]));
     offer(queue, 2);
-    expect(queue.add("a", run([1, 3]))).toBe(1);
+    queue.add("a", run([1, 3]));
     queue.markReady("a");
-    expect(offers(queue)).toEqual([["a", "rdy", [1, 3, 4]]]);
+    expect(offers(queue)).toEqual([
+      ["a", "rdy", [3, 4]],
+      ["a", "rdy", [1]],
+    ]);
   });
 
   it("takes the blocks over under a token of its own", () => {
     const queue = new DeliveryQueue();
     queue.add("a", run([1, 2, 3]));
-    expect(queue.add("a", run([2, 4], { clientToken: "later" }))).toBe(1);
+    queue.add("a", run([2, 4], { clientToken: "later" }));
     expect(offers(queue)).toEqual([
       ["a", "rdy", [1, 3]],
       ["a", "later", [2, 4]],
@@ -158,18 +189,31 @@ describe("a request for blocks that are still owed", () => {
   it("takes the place of one that it contains", () => {
     const queue = new DeliveryQueue();
     queue.add("a", run([2, 3]));
-    expect(queue.add("a", run([1, 2, 3, 4], { clientToken: "later" }))).toBe(2);
+    queue.add("a", run([1, 2, 3, 4], { clientToken: "later" }));
     expect(offers(queue)).toEqual([["a", "later", [1, 2, 3, 4]]]);
   });
 
-  it("merges with its own kind and takes over from the others", () => {
+  it("takes over, of a run that is partly taken, what was not taken", () => {
+    const queue = new DeliveryQueue();
+    queue.add("a", run([1, 2, 3, 4]));
+    offer(queue, 2);
+    queue.add("a", run([1, 3], { clientToken: "later" }));
+    queue.markReady("a");
+    expect(offers(queue)).toEqual([
+      ["a", "rdy", [4]],
+      ["a", "later", [1, 3]],
+    ]);
+  });
+
+  it("leaves to its own kind and takes over from the others", () => {
     const queue = new DeliveryQueue();
     queue.add("a", run([1, 2]));
     queue.add("a", run([5, 6], { clientToken: "other" }));
-    expect(queue.add("a", run([2, 6, 7]))).toBe(2);
+    queue.add("a", run([2, 6, 7]));
     expect(offers(queue)).toEqual([
-      ["a", "rdy", [1, 2, 6, 7]],
+      ["a", "rdy", [1, 2]],
       ["a", "other", [5]],
+      ["a", "rdy", [6, 7]],
     ]);
   });
 
@@ -192,14 +236,14 @@ describe("a request for blocks that are still owed", () => {
   ])("is a request of its own for another %s", (_name, other) => {
     const queue = new DeliveryQueue();
     queue.add("a", run([1]));
-    expect(queue.add("a", run([1], other))).toBe(0);
+    queue.add("a", run([1], other));
     expect(offers(queue)).toHaveLength(2);
   });
 
   it("of another thing changes nothing", () => {
     const queue = new DeliveryQueue();
     queue.add("a", run([1]));
-    expect(queue.add("b", run([1]))).toBe(0);
+    queue.add("b", run([1]));
     expect(offers(queue)).toHaveLength(2);
   });
 
@@ -232,11 +276,11 @@ describe("what one thing is owed", () => {
     expect(tokens).toEqual(Array.from({ length: 32 }, (_, index) => `t${index + 1}`));
   });
 
-  it("does not push anything out for a request that is merged or that replaces an older one", () => {
+  it("loses nothing to a request that repeats or replaces an older one", () => {
     const queue = new DeliveryQueue();
     for (let number = 0; number < 32; number++) queue.add("a", run([number], { clientToken: `t${number}` }));
-    expect(queue.add("a", run([0], { clientToken: "t0" }))).toBe(1);
-    expect(queue.add("a", run([5], { clientToken: "new" }))).toBe(1);
+    expect(queue.add("a", run([0], { clientToken: "t0" }))).toBe(0);
+    expect(queue.add("a", run([5], { clientToken: "new" }))).toBe(0);
     expect(offers(queue)).toHaveLength(32);
   });
 });

@@ -1,52 +1,22 @@
-/** When the file cache asks the store, what it serves meanwhile, and what it remembers; clock and store stand still. */
+/** When the file cache asks the store and what it serves meanwhile; clock and store stand still. */
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-import { beforeEach, describe, expect, it } from "vitest";
-import { FileCache, type FileCacheOptions } from "../../publisher/file-cache.ts";
-import { ObjectStoreError } from "../../publisher/object-store/object-store.ts";
-import { type ControlClock, createControlClock } from "../support/control-clock.ts";
-import { HeldStore } from "../support/publisher-held-store.ts";
+import { describe, expect, it } from "vitest";
+import {
+  BYTES,
+  failureOf,
+  CACHED_FILE as file,
+  INTERVAL_MS,
+  openCache,
+  openFilledCache,
+} from "../support/publisher-file-cache.ts";
 import { recordedFile } from "../support/publisher-stream.ts";
 
-const INTERVAL_MS = 1000;
-const BYTES = Buffer.from("the bytes of an image");
 const OTHER_BYTES = Buffer.from("the bytes of its heir");
-const file = recordedFile(BYTES);
 const heir = recordedFile(OTHER_BYTES);
-
-let clock: ControlClock;
-let store: HeldStore;
-
-beforeEach(() => {
-  clock = createControlClock(0);
-  store = new HeldStore();
-});
-
-function open(options: Partial<FileCacheOptions> = {}): FileCache {
-  return new FileCache({ store, clock, maxBytes: 1000, checkIntervalMs: INTERVAL_MS, serveStaleMs: 0, ...options });
-}
-
-/** A cache that read `file` at the time 0. */
-async function openFilled(options: Partial<FileCacheOptions> = {}): Promise<FileCache> {
-  const cache = open(options);
-  const loading = cache.load(file);
-  store.take().answer(BYTES);
-  await loading;
-  return cache;
-}
-
-/** What a load is refused with. */
-async function failureOf(loading: Promise<unknown>): Promise<string> {
-  const error = await loading.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ObjectStoreError);
-  return (error as ObjectStoreError).failure;
-}
 
 describe("the first load", () => {
   it("reads the object once for all who ask, with the recorded ETag and size", async () => {
-    const cache = open();
+    const { cache, store } = openCache();
     expect(cache.peek(file)).toBeUndefined();
     const loads = [cache.load(file), cache.load(file), cache.load({ ...file, fileId: 9 })];
     expect(store.calls).toEqual(["read"]);
@@ -59,7 +29,7 @@ describe("the first load", () => {
   });
 
   it("reads each version, key and ETag by itself", () => {
-    const cache = open();
+    const { cache, store } = openCache();
     const { s3Location } = file;
     const others = [
       { ...file, s3Location: { ...s3Location, version: "v1" } },
@@ -72,7 +42,7 @@ describe("the first load", () => {
   });
 
   it("is Changed when the answer has another ETag, or another size under the same one", async () => {
-    const cache = open();
+    const { cache, store } = openCache();
     const loading = cache.load(file);
     store.take().answer(OTHER_BYTES);
     expect(await failureOf(loading)).toBe("Changed");
@@ -82,7 +52,8 @@ describe("the first load", () => {
   });
 
   it("names object, recorded and found ETag when it is Changed", async () => {
-    const loading = open().load(file);
+    const { cache, store } = openCache();
+    const loading = cache.load(file);
     store.take().answer(OTHER_BYTES);
     await expect(loading).rejects.toThrow(/firmware\/image/);
     await expect(loading).rejects.toThrow(file.etag);
@@ -90,9 +61,18 @@ describe("the first load", () => {
   });
 });
 
+it("names the sizes of an object that has another one under the recorded ETag", async () => {
+  const { cache, store } = openCache();
+  const loading = cache.load({ ...file, sizeBytes: 9 });
+  store.take().answer(BYTES);
+  await expect(loading).rejects.toThrow(
+    `the object firmware/image has ${BYTES.length} bytes, not 9 as recorded: update the stream to serve the new object`,
+  );
+});
+
 describe("freshness", () => {
   it("lasts for the interval, its last millisecond included", async () => {
-    const cache = await openFilled();
+    const { cache, clock } = await openFilledCache();
     clock.advance(INTERVAL_MS);
     expect(cache.peek(file)).toBe(BYTES);
     clock.advance(0.001);
@@ -100,7 +80,7 @@ describe("freshness", () => {
   });
 
   it("is renewed by one check for all who ask, which does not read the object", async () => {
-    const cache = await openFilled();
+    const { cache, clock, store } = await openFilledCache();
     clock.advance(INTERVAL_MS + 1);
     const loads = [cache.load(file), cache.load(file)];
     expect(store.calls).toEqual(["read", "head"]);
@@ -113,7 +93,7 @@ describe("freshness", () => {
   });
 
   it("counts from when a check was begun, not from when its answer came", async () => {
-    const cache = await openFilled();
+    const { cache, clock, store } = await openFilledCache();
     clock.advance(INTERVAL_MS + 1);
     const loading = cache.load(file);
     clock.advance(INTERVAL_MS);
@@ -125,7 +105,7 @@ describe("freshness", () => {
   });
 
   it("counts from when the first read was begun, too", async () => {
-    const cache = open();
+    const { cache, clock, store } = openCache();
     const loading = cache.load(file);
     clock.advance(INTERVAL_MS + 1);
     store.take().answer(BYTES);
@@ -133,8 +113,8 @@ describe("freshness", () => {
     expect(cache.peek(file)).toBeUndefined();
   });
 
-  it.fails("is not granted by a check that was begun longer ago than the interval", async () => {
-    const cache = await openFilled();
+  it("is not granted by a check that was begun longer ago than the interval", async () => {
+    const { cache, clock, store } = await openFilledCache();
     clock.advance(INTERVAL_MS + 1);
     cache.load(file).catch(() => undefined);
     clock.advance(INTERVAL_MS + 1);
@@ -145,11 +125,47 @@ describe("freshness", () => {
     for (const call of store.open.splice(0)) call.answer(OTHER_BYTES);
     expect(await failureOf(late)).toBe("Changed");
   });
+
+  it("is granted to all who came too late for a check by one more check", async () => {
+    const { cache, clock, store } = await openFilledCache();
+    clock.advance(INTERVAL_MS + 1);
+    const first = cache.load(file);
+    clock.advance(INTERVAL_MS + 1);
+    const late = [cache.load(file), cache.load(file)];
+    expect(store.calls).toEqual(["read", "head"]);
+    store.take().answer(BYTES);
+    expect(await first).toBe(BYTES);
+    await eventLoopTurn();
+    late.push(cache.load(file));
+    expect(store.calls).toEqual(["read", "head", "head"]);
+    store.take().answer(BYTES);
+    for (const loaded of await Promise.all(late)) expect(loaded).toBe(BYTES);
+    expect(cache.peek(file)).toBe(BYTES);
+  });
+
+  it("is not asked for again when the check that took too long failed a moment ago", async () => {
+    const { cache, clock, store } = await openFilledCache();
+    clock.advance(INTERVAL_MS + 1);
+    const first = cache.load(file);
+    clock.advance(INTERVAL_MS + 1);
+    const late = cache.load(file);
+    store.take().fail("Unavailable");
+    expect(await failureOf(first)).toBe("Unavailable");
+    expect(await failureOf(late)).toBe("Unavailable");
+    expect(store.calls).toEqual(["read", "head"]);
+  });
+
+  it("needs no store for a load within the interval", async () => {
+    const { cache, clock, store } = await openFilledCache();
+    clock.advance(INTERVAL_MS);
+    expect(await cache.load(file)).toBe(BYTES);
+    expect(store.calls).toEqual(["read"]);
+  });
 });
 
 describe("an object that changed", () => {
   it("is Changed from the first check after the interval on, and no bytes are left to peek at", async () => {
-    const cache = await openFilled();
+    const { cache, clock, store } = await openFilledCache();
     clock.advance(INTERVAL_MS + 1);
     const loading = cache.load(file);
     store.take().answer(OTHER_BYTES);
@@ -158,7 +174,7 @@ describe("an object that changed", () => {
   });
 
   it("is served under its new ETag while the old one is refused", async () => {
-    const cache = await openFilled();
+    const { cache, clock, store } = await openFilledCache();
     clock.advance(INTERVAL_MS + 1);
     const old = cache.load(file);
     const updated = cache.load(heir);
@@ -172,7 +188,7 @@ describe("an object that changed", () => {
   });
 
   it("is read anew for a stream that is updated while the read of the old one is under way", async () => {
-    const cache = open();
+    const { cache, store } = openCache();
     const old = cache.load(file);
     const updated = cache.load(heir);
     const [oldRead, newRead] = [store.take(), store.take()];
@@ -185,7 +201,7 @@ describe("an object that changed", () => {
   });
 
   it("is served without a second read when it is put back", async () => {
-    const cache = await openFilled();
+    const { cache, clock, store } = await openFilledCache();
     clock.advance(INTERVAL_MS + 1);
     const loading = cache.load(file);
     store.take().answer(OTHER_BYTES);
@@ -195,92 +211,5 @@ describe("an object that changed", () => {
     store.take().answer(BYTES);
     expect(await again).toBe(BYTES);
     expect(store.calls).toEqual(["read", "head", "head"]);
-  });
-});
-
-describe("a failure", () => {
-  it.each(["NotFound", "AccessDenied", "Changed", "Unavailable"] as const)(
-    "%s is remembered for one interval, its last millisecond included",
-    async (failure) => {
-      const cache = open();
-      const loading = cache.load(file);
-      store.take().fail(failure);
-      expect(await failureOf(loading)).toBe(failure);
-      clock.advance(INTERVAL_MS);
-      expect(await failureOf(cache.load(file))).toBe(failure);
-      expect(store.calls).toHaveLength(1);
-      clock.advance(1);
-      const again = cache.load(file);
-      store.take().answer(BYTES);
-      expect(await again).toBe(BYTES);
-      expect(cache.peek(file)).toBe(BYTES);
-    },
-  );
-
-  it("is told to all who wait, and remembered for its own object only", async () => {
-    const cache = open();
-    const loads = [cache.load(file), cache.load(file)];
-    store.take().fail("NotFound");
-    for (const loading of loads) expect(await failureOf(loading)).toBe("NotFound");
-    cache.load(heir).catch(() => undefined);
-    expect(store.open).toHaveLength(1);
-  });
-
-  it("that is a defect is passed on and not remembered", async () => {
-    const cache = open();
-    const loading = cache.load(file);
-    store.take().fail(new TypeError("a defect"));
-    await expect(loading).rejects.toThrow("a defect");
-    cache.load(file).catch(() => undefined);
-    expect(store.open).toHaveLength(1);
-  });
-});
-
-describe("a store that cannot be asked", () => {
-  it("makes a file Unavailable once its last check is older than the interval", async () => {
-    const cache = await openFilled();
-    clock.advance(INTERVAL_MS + 1);
-    const loading = cache.load(file);
-    store.take().fail("Unavailable");
-    expect(await failureOf(loading)).toBe("Unavailable");
-  });
-
-  it("leaves the file to be served stale for as long as is allowed", async () => {
-    const cache = await openFilled({ serveStaleMs: 60_000 });
-    clock.advance(60_000);
-    const allowed = cache.load(file);
-    store.take().fail("Unavailable");
-    expect(await allowed).toBe(BYTES);
-    clock.advance(INTERVAL_MS + 1);
-    const tooOld = cache.load(file);
-    store.take().fail("Unavailable");
-    expect(await failureOf(tooOld)).toBe("Unavailable");
-  });
-
-  it("is the only failure that stale bytes are served after", async () => {
-    const cache = await openFilled({ serveStaleMs: 60_000 });
-    for (const failure of ["AccessDenied", "NotFound", "Changed"] as const) {
-      clock.advance(INTERVAL_MS + 1);
-      const loading = cache.load(file);
-      store.take().fail(failure);
-      expect(await failureOf(loading)).toBe(failure);
-    }
-  });
-
-  it("has no stale bytes of a file that was never read", async () => {
-    const loading = open({ serveStaleMs: 60_000 }).load(file);
-    store.take().fail("Unavailable");
-    expect(await failureOf(loading)).toBe("Unavailable");
-  });
-
-  it.fails("is asked once an interval while stale bytes are served, so that a request does not wait for each failure", async () => {
-    const cache = await openFilled({ serveStaleMs: 60_000 });
-    clock.advance(INTERVAL_MS + 1);
-    const first = cache.load(file);
-    store.take().fail("Unavailable");
-    expect(await first).toBe(BYTES);
-    const second = cache.load(file);
-    expect(store.open).toHaveLength(0);
-    expect(await second).toBe(BYTES);
   });
 });

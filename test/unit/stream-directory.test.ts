@@ -30,6 +30,13 @@ function openHeldRegistry(): { registry: StreamRegistry; asked: string[]; releas
   return { registry, asked, release };
 }
 
+/** A registry that has a stream under every id. */
+function openEndlessRegistry(): StreamRegistry {
+  const registry = openMemoryRegistry();
+  registry.find = async (streamId) => liveEntry(streamId);
+  return registry;
+}
+
 const versioned = (streamVersion: number) => (): StreamEntry => liveEntry("s", { streamVersion });
 
 describe("a stream directory", () => {
@@ -106,13 +113,55 @@ describe("a stream directory", () => {
   });
 
   it("remembers at most 20000 streams, those that were not asked for longest go first", async () => {
-    const directory = new StreamDirectory(openMemoryRegistry());
+    const directory = new StreamDirectory(openEndlessRegistry());
     for (let number = 0; number < 20_000; number++) await directory.load(`s${number}`);
     expect(directory.peek("s0")).toBeDefined();
     await directory.load("one-more");
     expect(directory.peek("s0")).toBeDefined();
     expect(directory.peek("s1")).toBeUndefined();
     expect(directory.peek("s2")).toBeDefined();
+  });
+
+  it("remembers at most 1000 ids without a stream, and forgets no stream for them", async () => {
+    const registry = openMemoryRegistry();
+    await registry.change("s", versioned(0));
+    const directory = new StreamDirectory(registry);
+    await directory.load("s");
+    for (let number = 0; number < 1_000; number++) await directory.load(`none${number}`);
+    expect(directory.peek("none0")).toEqual({ record: undefined });
+    for (let number = 1_000; number < 30_000; number++) await directory.load(`none${number}`);
+    expect(directory.peek("none0")).toBeUndefined();
+    expect(directory.peek("none28999")).toBeUndefined();
+    expect(directory.peek("none29000")).toEqual({ record: undefined });
+    expect(directory.peek("s")?.record?.streamId).toBe("s");
+  });
+
+  it("asks once for all who ask at the same time, and again for those who ask after a change", async () => {
+    const { registry, asked, release } = openHeldRegistry();
+    await registry.change("s", versioned(0));
+    const directory = new StreamDirectory(registry);
+    const early = [directory.load("s"), directory.load("s")];
+    await Promise.resolve();
+    expect(asked).toEqual(["s"]);
+    await registry.change("s", versioned(1));
+    const late = [directory.load("s"), directory.load("s")];
+    expect(asked).toEqual(["s", "s"]);
+    await release();
+    expect((await Promise.all(early)).map((record) => record?.streamVersion)).toEqual([0, 0]);
+    expect((await Promise.all(late)).map((record) => record?.streamVersion)).toEqual([1, 1]);
+    expect(directory.peek("s")?.record?.streamVersion).toBe(1);
+  });
+
+  it("remembers an answer although another stream changed meanwhile", async () => {
+    const { registry, release } = openHeldRegistry();
+    await registry.change("s", versioned(0));
+    const directory = new StreamDirectory(registry);
+    const loading = directory.load("s");
+    await Promise.resolve();
+    await registry.change("other", () => liveEntry("other"));
+    await release();
+    await loading;
+    expect(directory.peek("s")?.record?.streamVersion).toBe(0);
   });
 
   it("passes on what the registry throws, and asks again the next time", async () => {

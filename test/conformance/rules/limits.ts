@@ -16,7 +16,7 @@ function past(
   fields: (facts: StreamFacts) => Fields,
 ): Rule[] {
   const ask = (facts: StreamFacts): Fields => ({ c: "rdy", f: facts.small.fileId, l: 256, ...fields(facts) });
-  const id = `limits.${field}-${value}`;
+  const id = `limits.${field}-${String(value).replace(" ", "-")}`;
   return [
     ...refused(
       { id, text: `${field} of ${value} is ${code}.`, source: `2, Limits: ${field}`, origin: "DG", code },

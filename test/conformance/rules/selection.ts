@@ -132,6 +132,17 @@ export const SELECTION_RULES: readonly Rule[] = [
       blockIds: range(0, Math.min(16, Math.ceil(blockCount(large, 8192) / 2))).map((index) => index * 2),
     }),
   ),
+  ...served(
+    say("cap-one-past", "131073 bytes are one too many: of 32 blocks of 4096 bytes and a last one of 1 byte, 32 come."),
+    ({ large }) => {
+      const first = blockCount(large, 4096) - 33;
+      return {
+        file: large,
+        fields: { c: "rdy", l: 4096, o: first, n: 33, b: hex("ff ff ff ff 01") },
+        blockIds: range(first, 32),
+      };
+    },
+  ),
   ...served(say("ask-again", "What did not fit is there for the asking: block 32 on."), ({ large }) => ({
     file: large,
     fields: { c: "rdy", l: 4096, o: 32, n: 1 },
@@ -244,8 +255,8 @@ export const SELECTION_RULES: readonly Rule[] = [
     ({ small }) =>
       servedExchange("cbor", {
         file: small,
-        fields: { c: "rdy", l: 256, o: 7 % blockCount(small, 256), b: utf8("MQ=="), n: 1 },
-        blockIds: [7 % blockCount(small, 256)],
+        fields: { c: "rdy", l: 256, o: 7, b: utf8("MQ=="), n: 1 },
+        blockIds: [7],
       }),
   ),
   rule(
