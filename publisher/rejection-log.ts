@@ -5,9 +5,9 @@ import { encodeHex } from "../shared/protocol/json.ts";
 import type { Rejection } from "../shared/protocol/rejection.ts";
 import { beginningOf } from "./arrival.ts";
 
-/** Most rejections of one thing that are logged in a second. */
-const MAX_PER_WINDOW = 20;
-const WINDOW_MS = 1000;
+/** Most rejections of one thing that are logged in one window: 20 a second, and what one tries by hand all at once. */
+const MAX_PER_WINDOW = 100;
+const WINDOW_MS = 5000;
 
 /** What is logged of one rejected request. */
 export interface RejectedRequest {
@@ -26,7 +26,7 @@ interface Window {
   leftOut: number;
 }
 
-/** Logs one line for each rejection; a thing has 20 of them in a second, and then one line that counts the others. */
+/** Logs one line for each rejection; a thing has 100 of them in 5 seconds, and then one line that counts the others. */
 export class RejectionLog {
   private readonly log: Log;
   private readonly clock: Clock;

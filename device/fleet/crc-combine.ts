@@ -14,7 +14,7 @@ const MAX_PLANS = 64;
 function multiply(a: number, b: number): number {
   let product = 0;
   let factor = b;
-  for (let rest = a; rest !== 0; rest <<= 1) {
+  for (let rest = a | 0; rest !== 0; rest <<= 1) {
     if (rest < 0) product ^= factor;
     factor = (factor >>> 1) ^ (-(factor & 1) & POLYNOMIAL);
   }

@@ -21,7 +21,7 @@ const PUBLISH_QOS_0 = 0x30;
 /** A remaining length has at most four bytes (MQTT 3.1.1 section 2.2.3). */
 const MAX_LENGTH_BYTES = 4;
 /** Most bytes of a data message before its payload: bf, then a key of two bytes before each value, the longest of each. */
-const MAX_BEFORE_PAYLOAD = 1 + (2 + 2 + MAX_CLIENT_TOKEN_BYTES) + (2 + 2) + 3 * (2 + 5);
+const MAX_BEFORE_PAYLOAD = 1 + (2 + 2 + MAX_CLIENT_TOKEN_BYTES) + 4 * (2 + 5);
 const ASCII_END = 0x80;
 
 const CBOR_MAP = 0xbf;
@@ -80,10 +80,25 @@ export class LeanParser {
 
   /** Reads `length` bytes; afterwards they are the caller's again. After a fault the connection must be closed. */
   push(bytes: Uint8Array, length: number): ParserFault | undefined {
-    let at = this.carried === undefined ? 0 : this.readCarried(this.carried, bytes, length);
-    while (at < length && this.fault === undefined) {
+    let at = 0;
+    while (this.carried !== undefined && at < length) {
+      const joined = new Uint8Array(Math.min(this.carried.length + length - at, this.enoughBytes));
+      joined.set(this.carried);
+      const added = joined.length - this.carried.length;
+      joined.set(bytes.subarray(at, at + added), this.carried.length);
+      this.carried = undefined;
+      this.read(joined, 0, joined.length);
+      at += added;
+    }
+    this.read(bytes, at, length);
+    return this.fault;
+  }
+
+  private read(bytes: Uint8Array, start: number, limit: number): void {
+    let at = start;
+    while (at < limit && this.fault === undefined) {
       if (this.payloadLeft > 0) {
-        const end = Math.min(at + this.payloadLeft, length);
+        const end = Math.min(at + this.payloadLeft, limit);
         this.payloadLeft -= end - at;
         this.sink.payloadArrived(bytes, at, end);
         at = end;
@@ -92,31 +107,13 @@ export class LeanParser {
         if (bytes[at++] !== CBOR_BREAK) this.sink.blockSpoiled();
         else this.sink.blockArrived(this.fileId, this.blockId, this.sizeBytes, this.clientToken);
       } else if (this.packet !== undefined) {
-        at += this.collect(this.packet, bytes, at, length);
+        at += this.collect(this.packet, bytes, at, limit);
       } else {
-        const taken = this.beginPacket(bytes, at, length);
-        if (taken === NEED_MORE) {
-          this.carried = bytes.slice(at, length);
-          // A Buffer's slice is a view.
-          if (bytes instanceof Buffer) this.carried = new Uint8Array(bytes.subarray(at, length));
-          at = length;
-        } else {
-          at += taken;
-        }
+        const taken = this.beginPacket(bytes, at, limit);
+        if (taken === NEED_MORE) this.carried = new Uint8Array(bytes.subarray(at, limit));
+        at = taken === NEED_MORE ? limit : at + taken;
       }
     }
-    return this.fault;
-  }
-
-  /** Goes on with a packet whose beginning was carried over; returns how much of `bytes` it took. */
-  private readCarried(carried: Uint8Array, bytes: Uint8Array, length: number): number {
-    const added = Math.min(length, this.enoughBytes - carried.length);
-    const head = new Uint8Array(carried.length + added);
-    head.set(carried);
-    head.set(bytes.subarray(0, added), carried.length);
-    const taken = this.beginPacket(head, 0, head.length);
-    this.carried = taken === NEED_MORE ? head : undefined;
-    return taken === NEED_MORE ? added : taken - carried.length;
   }
 
   /** Reads the beginning of a packet; returns how many bytes it took, or NEED_MORE and takes none. */
@@ -213,8 +210,9 @@ export class LeanParser {
   private readToken(bytes: Uint8Array): boolean {
     let length = (bytes[this.at] as number) - CBOR_TEXT;
     let start = this.at + 1;
+    if (!(length >= 0 && length <= 24)) return false;
     if (length === 24) length = bytes[start++] as number;
-    if (!(length >= 0 && length <= MAX_CLIENT_TOKEN_BYTES)) return false;
+    if (!(length <= MAX_CLIENT_TOKEN_BYTES)) return false;
     this.at = start + length;
     if (!isText(this.knownToken, bytes, start, length)) {
       const characters = bytes.subarray(start, start + length);

@@ -125,11 +125,16 @@ export class FlowWindow {
   private endRound(): void {
     this.roundEndsAtBytes = this.deliveredBytes;
     const rate = Math.max(...this.rates);
-    if (!this.starting) this.doubtRoundTrip();
+    const isBeyondLink = this.isRoundTripDoubtful(rate);
     this.roundLeastMs = Number.POSITIVE_INFINITY;
     this.rates.push(0);
     if (this.rates.length > RATE_ROUNDS) this.rates.shift();
-    if (rate > this.plateauRate * PLATEAU_GROWTH) {
+    if (!this.starting) {
+      if (++this.roundsSinceMeasured >= (isBeyondLink ? DOUBT_ROUNDS : REMEASURE_ROUNDS)) this.remeasuring = true;
+    } else if (isBeyondLink) {
+      // What was asked for waits in a queue already.
+      this.starting = false;
+    } else if (rate > this.plateauRate * PLATEAU_GROWTH) {
       this.plateauRate = rate;
       this.plateauRounds = 0;
     } else if (++this.plateauRounds >= PLATEAU_ROUNDS) {
@@ -137,10 +142,10 @@ export class FlowWindow {
     }
   }
 
-  private doubtRoundTrip(): void {
-    const { roundLeastMs } = this;
-    const blocksMs = (LEAST_BLOCKS * this.options.blockSizeBytes) / Math.max(...this.rates);
-    const isDoubtful = roundLeastMs !== Infinity && roundLeastMs > GAIN * this.leastRoundTripMs + blocksMs;
-    if (++this.roundsSinceMeasured >= (isDoubtful ? DOUBT_ROUNDS : REMEASURE_ROUNDS)) this.remeasuring = true;
+  /** Says whether every answer of the round took longer than a window of the estimate explains. */
+  private isRoundTripDoubtful(rate: number): boolean {
+    const { leastRoundTripMs, roundLeastMs } = this;
+    const blocksMs = (LEAST_BLOCKS * this.options.blockSizeBytes) / rate;
+    return roundLeastMs !== Infinity && roundLeastMs > GAIN * leastRoundTripMs + blocksMs;
   }
 }

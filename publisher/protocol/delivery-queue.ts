@@ -101,6 +101,9 @@ function asksForSameBytes(a: BlockRun, b: BlockRun): boolean {
 /** Says whether a run still owes one of some blocks, by a binary search for each that goes on where the last one ended. */
 function overlaps({ run, from }: Owed, blockIds: Uint32Array): boolean {
   const owed = run.blockIds;
+  // A download goes on where the last request ended: most runs lie before or after the newcomer as a whole.
+  const isBefore = (owed[owed.length - 1] as number) < (blockIds[0] ?? 0);
+  if (isBefore || (owed[from] as number) > (blockIds[blockIds.length - 1] ?? 0)) return false;
   let low = from;
   for (const blockId of blockIds) {
     let high = owed.length;

@@ -4,6 +4,7 @@ import type { RequestProfile } from "../../shared/protocol/decode.ts";
 import { seededRandom } from "../../shared/random.ts";
 import { Draw } from "./draw.ts";
 import { type FuzzPublisher, startFuzzPublisher } from "./fuzz-publisher.ts";
+import { FUZZ_STREAMS } from "./fuzz-streams.ts";
 import { generateRequest } from "./generate-request.ts";
 import { type FuzzRequest, judgeAnswer } from "./judge-answer.ts";
 
@@ -33,19 +34,21 @@ export interface FuzzResult {
 
 const BATCH = 60;
 /** Turns of the event loop within which every promise that can settle has. */
-const MOST_TURNS = 200;
+const MOST_TURNS = 2000;
 
 /** Runs until all requests were made or one was answered wrongly. */
 export async function fuzzDirectly(options: FuzzOptions): Promise<FuzzResult> {
+  const { profile } = options;
   const draw = new Draw(seededRandom(options.seed));
-  const publisher = await startFuzzPublisher(options.profile);
+  const publisher = await startFuzzPublisher(profile);
+  const target = { streams: FUZZ_STREAMS, profile, hasManifest: profile !== "strict", hasWrongTopics: true };
   const outcomes = new Map<string, number>();
   for (let done = 0; done < options.requests; done += BATCH) {
     publisher.transport.mostBlocks = draw.one([1, 7, 64, Number.POSITIVE_INFINITY]);
     publisher.clock.advance(draw.one([0, 1, 100, 1001]));
     const count = Math.min(BATCH, options.requests - done);
     const requests = Array.from({ length: count }, (_, slot) => {
-      return generateRequest(draw, slot === 0 ? "t".repeat(128) : `thing:${slot}`, options.profile);
+      return generateRequest(draw, thingOf(slot), target);
     });
     const violation = await runBatch(publisher, requests, outcomes);
     if (violation !== undefined) return { outcomes, violation: { ...violation, index: done + violation.index } };
@@ -69,8 +72,7 @@ async function runBatch(
   }
   await settle(transport, requests.length);
   for (const [index, request] of requests.entries()) {
-    const thing = index === 0 ? "t".repeat(128) : `thing:${index}`;
-    const { outcome, violation } = judgeAnswer(request, transport.sent.get(thing) ?? []);
+    const { outcome, violation } = judgeAnswer(request, transport.sent.get(thingOf(index)) ?? []);
     if (violation !== undefined) return { index, request, what: violation };
     const name = `${request.origin}: ${outcome}`;
     outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
@@ -80,6 +82,11 @@ async function runBatch(
   return error === undefined
     ? undefined
     : { index: 0, request: requests[0] as FuzzRequest, what: `a logged defect: ${error}` };
+}
+
+/** One of them has a name of the greatest length. */
+function thingOf(slot: number): string {
+  return slot === 0 ? "t".repeat(128) : `thing:${slot}`;
 }
 
 /** Turns the event loop until all have an answer and nothing waits, or nothing can come any more. */

@@ -4,90 +4,79 @@ import type { Format } from "../../shared/protocol/topics.ts";
 import { byteString, concat, head, integer, MAJOR, openHead, text } from "../support/cbor-writer.ts";
 import type { Draw } from "./draw.ts";
 import { type Expected, expectGet, type Members } from "./expected-answer.ts";
-import { FUZZ_STREAMS } from "./fuzz-streams.ts";
+import type { FuzzStream } from "./fuzz-streams.ts";
 import type { FuzzRequest } from "./judge-answer.ts";
 import { anyText, cborItem, cborMap, deepNest, jsonMap, jsonValue, mutate } from "./noise.ts";
 
 const FORMATS: readonly Format[] = ["cbor", "json"];
-const STREAM_IDS = [...FUZZ_STREAMS.keys()];
 const NAME_CHARACTERS = [..."abzAZ019_-"];
+const BLOCK_SIZES = [256, 1000, 4096, 65_535, 65_536, 131_071, 131_072];
+const NO_STREAM: FuzzStream = { streamVersion: 0, files: new Map() };
 const WRONG_VALUES = [null, true, 1.5, -0.5, "", "x", "1x", [], [1, 2], [256], {}, 1e21, -1e300] as const;
 
-/** One request for `thing`. */
-export function generateRequest(draw: Draw, thing: string, profile: RequestProfile): FuzzRequest {
-  const format = draw.one(FORMATS);
-  const streamId = draw.weighted([
-    [90, () => draw.one(STREAM_IDS)],
-    [10, () => draw.text(NAME_CHARACTERS, draw.one([1, 7, 44, 128]))],
-  ]);
-  const address = `$aws/things/${thing}/streams/${streamId}`;
-  const at = (operation: string): string => `${address}/${operation}/${format}`;
-  return draw.weighted<FuzzRequest>([
-    [30, () => knownGet(at("get"), validMembers(draw), { draw, format, profile, streamId, origin: "valid get" })],
-    [25, () => knownGet(at("get"), wrongMembers(draw), { draw, format, profile, streamId, origin: "wrong get" })],
-    [
-      15,
-      () => ({ topic: at("get"), payload: mutate(draw, encode(draw, format, validMembers(draw))), origin: "mutated" }),
-    ],
-    [12, () => ({ topic: at("get"), payload: noise(draw, format), origin: "noise" })],
-    [6, () => ({ topic: at("get"), payload: draw.bytes(draw.integer(0, 60)), origin: "bytes" })],
-    [5, () => ({ topic: at("describe"), payload: describePayload(draw, format), origin: "describe" })],
-    [
-      profile === "strict" ? 0 : 2,
-      () => ({ topic: at("manifest"), payload: encode(draw, format, manifest(draw)), origin: "manifest" }),
-    ],
-    [
-      5,
-      () => ({
-        topic: wrongTopic(draw, thing, streamId),
-        payload: describePayload(draw, format),
-        origin: "wrong topic",
-      }),
-    ],
-  ]);
-}
-
-interface Where {
-  readonly draw: Draw;
-  readonly format: Format;
+/** What the requests are for. */
+export interface FuzzTarget {
+  readonly streams: ReadonlyMap<string, FuzzStream>;
   readonly profile: RequestProfile;
-  readonly streamId: string;
-  readonly origin: string;
+  /** Whether manifest requests are made, too. */
+  readonly hasManifest: boolean;
+  /** Whether requests on malformed topics are made, too: brokers do not all carry them. */
+  readonly hasWrongTopics: boolean;
 }
 
-/** A request whose members are known, and so is its answer. */
-function knownGet(topic: string, members: Members, { draw, format, profile, streamId, origin }: Where): FuzzRequest {
-  const stream = FUZZ_STREAMS.get(streamId);
-  const expected: Expected = expectGet(members, { format, profile, stream });
-  return { topic, payload: encode(draw, format, members), origin, expected };
-}
-
-function validMembers(draw: Draw): Members {
-  const members: Record<string, unknown> = {
-    f: draw.weighted([
-      [9, () => draw.integer(0, 4)],
-      [4, () => draw.integer(10, 15)],
-      [1, () => draw.one([5, 255])],
-    ]),
-    l: draw.weighted([
-      [3, () => draw.one([256, 1000, 4096, 65_535, 65_536, 131_071, 131_072])],
-      [1, () => draw.integer(256, 131_072)],
-    ]),
+/** One request for `thing`. */
+export function generateRequest(
+  draw: Draw,
+  thing: string,
+  { streams, profile, hasManifest, hasWrongTopics }: FuzzTarget,
+): FuzzRequest {
+  const format = draw.one(FORMATS);
+  const isKnown = draw.chance(0.9);
+  const streamId = isKnown ? draw.one([...streams.keys()]) : draw.text(NAME_CHARACTERS, draw.one([1, 7, 44, 128]));
+  const stream = streams.get(streamId);
+  const on = (operation: string, origin: string, payload: Uint8Array): FuzzRequest => {
+    return { topic: `$aws/things/${thing}/streams/${streamId}/${operation}/${format}`, origin, payload };
   };
+  const known = (origin: string, members: Members): FuzzRequest => {
+    const expected: Expected = expectGet(members, { format, profile, stream });
+    return { ...on("get", origin, encode(draw, format, members)), expected };
+  };
+  const valid = (): Members => validMembers(draw, stream);
+  const manifest = (): Uint8Array => encode(draw, format, { ...valid(), b: undefined });
+  const misled = (): FuzzRequest => {
+    return { topic: wrongTopic(draw, thing, streamId), origin: "wrong topic", payload: describePayload(draw, format) };
+  };
+  return draw.weighted<FuzzRequest>([
+    [30, () => known("valid get", valid())],
+    [25, () => known("wrong get", wrongMembers(draw, stream))],
+    [15, () => on("get", "mutated", mutate(draw, encode(draw, format, valid())))],
+    [12, () => on("get", "noise", noise(draw, format))],
+    [6, () => on("get", "bytes", draw.bytes(draw.integer(0, 60)))],
+    [5, () => on("describe", "describe", describePayload(draw, format))],
+    [hasManifest ? 2 : 0, () => on("manifest", "manifest", manifest())],
+    [hasWrongTopics ? 5 : 0, misled],
+  ]);
+}
+
+/** Members within all limits; most often they ask for blocks that are there. */
+function validMembers(draw: Draw, stream: FuzzStream = NO_STREAM): Members {
+  const { streamVersion, files } = stream;
+  const f = files.size > 0 && draw.chance(0.9) ? draw.one([...files.keys()]) : draw.integer(0, 255);
+  const l = draw.chance(0.7) ? draw.one(BLOCK_SIZES) : draw.integer(256, 131_072);
+  const blocks = Math.ceil((files.get(f)?.bytes.length ?? 0) / l);
+  const members: Record<string, unknown> = { f, l };
   if (draw.chance(0.5))
     members.c = draw.chance(0.9) ? draw.text(NAME_CHARACTERS, draw.integer(0, 12)) : someToken(draw);
-  if (draw.chance(0.2)) members.s = draw.one([0, 0, 1, 65_535]);
-  if (draw.chance(0.6))
+  if (draw.chance(0.3)) members.s = draw.chance(0.9) ? streamVersion : draw.one([0, 1, 65_535]);
+  if (draw.chance(0.6)) {
     members.o = draw.weighted([
-      [6, () => draw.integer(0, 40)],
+      [6, () => draw.integer(0, Math.min(98_304, blocks))],
+      [2, () => draw.integer(0, 40)],
       [1, () => draw.one([98_303, 98_304])],
     ]);
-  if (draw.chance(0.5))
-    members.n = draw.weighted([
-      [6, () => draw.integer(0, 600)],
-      [1, () => draw.one([98_303, 98_304])],
-    ]);
-  if (draw.chance(0.5)) members.b = someBitmap(draw);
+  }
+  if (draw.chance(0.5)) members.n = draw.chance(0.9) ? draw.integer(0, 600) : draw.one([98_303, 98_304]);
+  if (draw.chance(0.4)) members.b = someBitmap(draw);
   return members;
 }
 
@@ -107,8 +96,8 @@ function someBitmap(draw: Draw): Uint8Array {
 }
 
 /** Members of which one, at least, is missing, out of bounds, of the wrong type or unknown. */
-function wrongMembers(draw: Draw): Members {
-  const members: Record<string, unknown> = { ...validMembers(draw) };
+function wrongMembers(draw: Draw, stream: FuzzStream | undefined): Members {
+  const members: Record<string, unknown> = { ...validMembers(draw, stream) };
   for (let changes = draw.integer(1, 2); changes > 0; changes--) {
     const [key, value] = draw.weighted<readonly [string, unknown]>([
       [4, () => ["l", draw.one([255, 131_073, 0, -1, 2 ** 31, 2 ** 32, 2 ** 53])]],
@@ -124,11 +113,6 @@ function wrongMembers(draw: Draw): Members {
     ]);
     members[key] = value;
   }
-  return members;
-}
-
-function manifest(draw: Draw): Members {
-  const { b: _unused, ...members } = validMembers(draw);
   return members;
 }
 

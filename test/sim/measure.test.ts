@@ -3,7 +3,7 @@ import { DEVICE_PROFILES } from "../../device/fleet/device-profiles.ts";
 import { LINK_PROFILES } from "../../device/fleet/link-profiles.ts";
 import { allowedMs, measureDownload, measureStockClient, PLACES } from "./measure.ts";
 
-/** `npm run sim:table` takes 200; the means are the same to the second digit. */
+/** Enough for the means to settle; `npm run sim:table` takes 200. */
 const SEEDS = 20;
 
 describe.each([
@@ -27,9 +27,12 @@ describe.each([
 
 describe.each(PLACES)("on $name", ({ link, device }) => {
   it("takes no longer than link and flash allow, and less than a stock client", async () => {
-    const ours = await measureDownload(link, device, 1);
+    let milliseconds = 0;
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      milliseconds += (await measureDownload(link, device, seed)).milliseconds / SEEDS;
+    }
     const stock = await measureStockClient(link, device, 1);
-    expect(ours.milliseconds).toBeLessThanOrEqual(allowedMs(link, device));
-    expect(ours.milliseconds).toBeLessThan(stock.milliseconds);
+    expect(milliseconds).toBeLessThanOrEqual(allowedMs(link, device));
+    expect(milliseconds).toBeLessThan(stock.milliseconds);
   });
 });

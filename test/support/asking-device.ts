@@ -1,9 +1,14 @@
 /** A device that sends one request at a time as raw bytes and takes what comes back. */
 import { randomBytes } from "node:crypto";
 import { encodeCbor } from "../../shared/protocol/cbor.ts";
-import { decodeData, decodeDescription, decodeRejected } from "../../shared/protocol/decode-response.ts";
+import {
+  decodeChecksums,
+  decodeData,
+  decodeDescription,
+  decodeRejected,
+} from "../../shared/protocol/decode-response.ts";
 import { encodeJson } from "../../shared/protocol/json.ts";
-import type { DataMessage, Description, RejectedMessage } from "../../shared/protocol/messages.ts";
+import type { ChecksumsMessage, DataMessage, Description, RejectedMessage } from "../../shared/protocol/messages.ts";
 import { type Format, parseTopic, streamsPrefix } from "../../shared/protocol/topics.ts";
 import { RawClient } from "./broker.ts";
 
@@ -11,6 +16,7 @@ import { RawClient } from "./broker.ts";
 export type Answer = { readonly topic: string; readonly payload: Buffer } & (
   | { readonly kind: "data"; readonly data: DataMessage }
   | { readonly kind: "description"; readonly description: Description }
+  | { readonly kind: "checksums"; readonly checksums: ChecksumsMessage }
   | { readonly kind: "rejected"; readonly rejection: RejectedMessage }
 );
 
@@ -24,7 +30,7 @@ export interface AskOptions {
   readonly operation?: string;
 }
 
-const ANSWERS = ["description", "data", "rejected"];
+const ANSWERS = ["description", "data", "checksums", "rejected"];
 
 /** A connected thing, subscribed to the answers of every stream. */
 export class AskingDevice {
@@ -60,7 +66,12 @@ export class AskingDevice {
 
   /** Sends a request and waits for nothing. */
   send(streamId: string, body: RequestBody, { format = "cbor", operation = "get" }: AskOptions = {}): void {
-    this.client.publish(`${streamsPrefix(this.thing)}${streamId}/${operation}/${format}`, encodeBody(format, body));
+    this.sendTo(`${streamsPrefix(this.thing)}${streamId}/${operation}/${format}`, encodeBody(format, body));
+  }
+
+  /** Sends bytes to any topic and waits for nothing. */
+  sendTo(topic: string, payload: Uint8Array): void {
+    this.client.publish(topic, Buffer.from(payload));
   }
 
   /** Takes the next message. */
@@ -115,6 +126,8 @@ function readAnswer(topic: string, payload: Buffer): Answer {
   if (data !== undefined) return { kind: "data", topic, payload, data };
   const description = operation === "description" ? decodeDescription(format, payload) : undefined;
   if (description !== undefined) return { kind: "description", topic, payload, description };
+  const checksums = operation === "checksums" ? decodeChecksums(format, payload) : undefined;
+  if (checksums !== undefined) return { kind: "checksums", topic, payload, checksums };
   const rejection = operation === "rejected" ? decodeRejected(format, payload) : undefined;
   if (rejection !== undefined) return { kind: "rejected", topic, payload, rejection };
   throw new Error(`a message on ${topic} could not be read: ${payload.toString("hex").slice(0, 200)}`);

@@ -8,8 +8,8 @@ export interface LinkOptions {
   readonly bytesPerMs: number;
   /** May change while blocks flow. */
   readonly roundTripMs: number | ((nowMs: number) => number);
-  /** Says which data messages are lost, counted from 0. */
-  readonly isLost?: (message: number) => boolean;
+  /** Says which data messages are lost: counted from 0, with the time since the start. */
+  readonly isLost?: (message: number, atMs: number) => boolean;
 }
 
 /** What a download came to. */
@@ -56,7 +56,7 @@ export function downloadOverLink(options: DriverOptions, link: LinkOptions): Lin
     for (const blockId of blocksOf(request)) {
       freeAtMs =
         Math.max(freeAtMs, driver.nowMs) + blockLength(blockId, sizeBytes, driver.blockSizeBytes) / link.bytesPerMs;
-      if (isLost(counts.sentBlocks++)) continue;
+      if (isLost(counts.sentBlocks++, driver.nowMs - startedMs)) continue;
       schedule({
         atMs: freeAtMs + halfTripMs(),
         run: () => {

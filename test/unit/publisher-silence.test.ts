@@ -75,7 +75,7 @@ it.each<RequestProfile>(["lenient", "strict"])("a request gets exactly one answe
   await fc.assert(
     fc.asyncProperty(arrivals, async (arrival) => {
       const { format, operation, streamId, payload } = arrival;
-      // So that no thing has more rejections in a second than the log shows.
+      // So that the thing never has more rejections than the log shows.
       rig.clock.advance(100);
       const sent = await rig.request(formatTopic("thing-1", streamId, operation, format), payload);
       const kind = kindOf(sent, arrival, profile);

@@ -1,0 +1,363 @@
+/** One of thousands of simulated devices: the shell that drives a real download session over a lean connection. */
+import { crc32 } from "node:zlib";
+import {
+  decodeChecksums,
+  decodeData,
+  decodeDescription,
+  decodeRejected,
+} from "../../shared/protocol/decode-response.ts";
+import { encodeDescribe, encodeGet } from "../../shared/protocol/encode.ts";
+import { OtaError } from "../../shared/protocol/errors.ts";
+import type { ManifestRequest } from "../../shared/protocol/messages.ts";
+import { formatTopic, type Operation, parseTopic } from "../../shared/protocol/topics.ts";
+import { randomFraction } from "../../shared/random.ts";
+import { DownloadSession } from "../protocol/download-session.ts";
+import type { FileProgress, SessionCommand, SessionInput } from "../protocol/session-types.ts";
+import { type DeviceStats, newDeviceStats } from "./fleet-stats.ts";
+import type { FleetJob } from "./fleet-job.ts";
+import { LeanConnection, type LeanEvents } from "./lean-connection.ts";
+import type { Timed } from "./lean-timers.ts";
+import { VerifyStore } from "./verify-store.ts";
+
+type CommandOf<Do extends SessionCommand["do"]> = Extract<SessionCommand, { do: Do }>;
+
+const FIRST_RECONNECT_MS = 250;
+const LONGEST_RECONNECT_MS = 10_000;
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * Downloads the job's files once, verifies them and disconnects. Nothing is stored: blocks go into a CRC-32. The first
+ * connection must succeed; later losses are repaired, 250 ms apart at first and twice as far each time up to 10 s, each
+ * shortened by up to half at random, until the session gives up.
+ */
+export class FleetDevice implements LeanEvents, Timed {
+  wheelTick = 0;
+  /** The thing name and MQTT client id. */
+  readonly thing: string;
+  readonly stats: DeviceStats = newDeviceStats();
+  private readonly job: FleetJob;
+  private session: DownloadSession | undefined;
+  private connection: LeanConnection | undefined;
+  private store: VerifyStore | undefined;
+  /** What the store is for. */
+  private streamVersion = -1;
+  private fileId = -1;
+  /** Files of this version that are verified. */
+  private readonly finishedFileIds: number[] = [];
+  /** Of the payload that is arriving. */
+  private blockCrc = 0;
+  /** What a command was answered with: the next input. */
+  private answer: SessionInput | undefined;
+  private manifestRequest: ManifestRequest | undefined;
+  private getsChecksums = false;
+  private isHeld = false;
+  private reconnectAtMs = NEVER;
+  private fruitlessAttempts = 0;
+
+  constructor(job: FleetJob, thing: string) {
+    this.job = job;
+    this.thing = thing;
+  }
+
+  /** Whether the device has ended, with its files or with a failure. */
+  get isEnded(): boolean {
+    return this.stats.endedAtMs !== undefined;
+  }
+
+  /**
+   * Connects and downloads; the job's `ended` is called when that is over, one way or the other. A device that is held
+   * connects and waits for its release, so that a whole fleet can begin at one moment.
+   */
+  start(isHeld = false): void {
+    this.isHeld = isHeld;
+    this.stats.startedAtMs = this.job.network.touch();
+    this.session = new DownloadSession(this.job.session);
+    this.connect();
+  }
+
+  /** Lets a held device begin. */
+  release(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    this.stats.startedAtMs = this.job.network.touch();
+    if (this.connection?.isOpen) this.handle({ on: "connected" });
+  }
+
+  /** Ends the download, if it has not ended. */
+  stop(): void {
+    if (!this.isEnded) this.end(new OtaError("Interrupted", "interrupted", { retryable: true }));
+  }
+
+  /** Cuts the connection; the device comes back by itself. */
+  disconnect(): void {
+    if (this.connection?.isOpen !== true) return;
+    this.connection.drop();
+    this.lost(new OtaError("ConnectionLost", "the device cut its connection"));
+  }
+
+  /** Restarts without a word: the session is new, and what was received is kept. Comes back after `downMs`. */
+  reboot(downMs: number): void {
+    if (this.isEnded || this.session === undefined) return;
+    this.count(this.session.progress());
+    this.connection?.drop();
+    this.connection = undefined;
+    this.blockCrc = 0;
+    this.session = new DownloadSession(this.job.session);
+    this.stats.reboots++;
+    this.reconnectAtMs = this.job.network.touch() + downMs;
+    this.arm();
+  }
+
+  connected(): void {
+    const { stats } = this;
+    stats.connections++;
+    stats.connectedAtMs ??= this.job.network.nowMs;
+    this.fruitlessAttempts = 0;
+    this.getsChecksums = false;
+    this.manifestRequest = undefined;
+    if (!this.isHeld) this.handle({ on: "connected" });
+  }
+
+  lost(error: OtaError): void {
+    this.connection = undefined;
+    this.blockCrc = 0;
+    if (this.stats.connections === 0) {
+      this.end(error);
+      return;
+    }
+    const { network, random } = this.job;
+    const longestMs = Math.min(LONGEST_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(this.fruitlessAttempts++, 16));
+    this.reconnectAtMs = network.touch() + longestMs * (0.5 + 0.5 * randomFraction(random));
+    // An attempt that failed is no news to the session, and changes nothing in it.
+    if (error.code === "ConnectionLost") this.handle({ on: "disconnected" });
+    else this.arm();
+  }
+
+  subscribed(isGranted: boolean): void {
+    const request = this.manifestRequest;
+    this.manifestRequest = undefined;
+    this.getsChecksums = isGranted;
+    if (request === undefined) return;
+    if (isGranted) {
+      this.publish("manifest", encodeGet(this.job.format, request));
+      return;
+    }
+    const { clientToken = "" } = request;
+    const message = "the broker refused the subscription to checksums";
+    this.handle({ on: "rejected", rejection: { code: "InvalidTopic", message, clientToken } });
+  }
+
+  payloadArrived(bytes: Uint8Array, start: number, end: number): void {
+    this.blockCrc = crc32(bytes.subarray(start, end), this.blockCrc);
+  }
+
+  blockSpoiled(): void {
+    this.blockCrc = 0;
+    this.stats.malformedMessages++;
+  }
+
+  blockArrived(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined): void {
+    const crc = this.blockCrc;
+    this.blockCrc = 0;
+    this.takeBlock(fileId, blockId, sizeBytes, clientToken, crc);
+  }
+
+  /** Takes a block by its name and the CRC-32 of its bytes, unsigned. */
+  takeBlock(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined, crc: number): void {
+    const { stats } = this;
+    const { blockInput, network } = this.job;
+    stats.messages++;
+    stats.receivedBytes += sizeBytes;
+    stats.firstBlockAtMs ??= network.nowMs;
+    blockInput.fileId = fileId;
+    blockInput.blockId = blockId;
+    blockInput.sizeBytes = sizeBytes;
+    blockInput.clientToken = clientToken;
+    blockInput.crc32 = crc;
+    this.handle(blockInput);
+  }
+
+  messageArrived(name: string, message: Uint8Array): void {
+    const { format } = this.job;
+    const topic = parseTopic(name);
+    const operation = topic?.kind === "stream" ? topic.operation : undefined;
+    if (operation === "data") {
+      const data = decodeData(format, message);
+      if (data === undefined) this.stats.malformedMessages++;
+      else this.takeBlock(data.fileId, data.blockId, data.payload.length, data.clientToken, crc32(data.payload));
+      return;
+    }
+    const input = decodeInput(operation, format, message);
+    if (input === undefined) this.stats.malformedMessages++;
+    else this.handle(input);
+  }
+
+  fallDue(nowMs: number): void {
+    this.job.network.nowMs = nowMs;
+    if (nowMs >= this.reconnectAtMs) this.connect();
+    const dueMs = this.session?.deadlineMs ?? NEVER;
+    if (nowMs >= dueMs) this.handle({ on: "timeout" });
+    else this.arm();
+  }
+
+  private connect(): void {
+    this.reconnectAtMs = NEVER;
+    const dataTopic = this.topic("data");
+    const topicFilters = [this.topic("description"), dataTopic, this.topic("rejected")];
+    const streamed = this.job.format === "cbor" ? { dataTopic } : {};
+    this.connection = new LeanConnection(
+      this.job.network,
+      { clientId: this.thing, topicFilters, ...streamed },
+      this,
+    );
+  }
+
+  /** Hands over an input, and what its commands are answered with. */
+  private handle(input: SessionInput): void {
+    const { nowMs } = this.job.network;
+    let next: SessionInput | undefined = input;
+    while (next !== undefined && this.session !== undefined) {
+      this.answer = undefined;
+      for (const command of this.session.handle(next, nowMs)) this.perform(command);
+      next = this.answer;
+    }
+    this.arm();
+  }
+
+  private arm(): void {
+    const dueMs = Math.min(this.session?.deadlineMs ?? NEVER, this.reconnectAtMs);
+    if (dueMs !== NEVER) this.job.network.timers.schedule(this, dueMs);
+  }
+
+  private perform(command: SessionCommand): void {
+    const { format } = this.job;
+    switch (command.do) {
+      case "keepBlock":
+        this.keepBlock(command.blockId);
+        break;
+      case "publishGet":
+        this.publish("get", encodeGet(format, command.request));
+        break;
+      case "publishDescribe":
+        this.publish("describe", encodeDescribe(format, command.request));
+        break;
+      case "publishManifest":
+        this.requestManifest(command.request);
+        break;
+      case "openFile":
+        this.openFile(command);
+        break;
+      case "matchBlocks": {
+        const held = this.store?.match(command.checksums) ?? new Uint8Array(0);
+        this.answer = { on: "matched", fileId: command.fileId, held };
+        break;
+      }
+      case "verifyFile":
+        this.verifyFile(command);
+        break;
+      case "fileFinished":
+        this.count(command.progress);
+        this.finishedFileIds.push(command.progress.fileId);
+        this.stats.files++;
+        break;
+      case "finish":
+        this.end(undefined);
+        break;
+      case "fail":
+        this.end(new OtaError(command.failure.code, command.failure.message));
+        break;
+    }
+  }
+
+  private keepBlock(blockId: number): void {
+    const { blockInput } = this.job;
+    this.store?.take(blockId, blockInput.crc32);
+    this.stats.blocks++;
+    this.stats.bytes += blockInput.sizeBytes;
+  }
+
+  private openFile({ file, streamVersion, afresh }: CommandOf<"openFile">): void {
+    const { fileId, sizeBytes } = file;
+    if (streamVersion !== this.streamVersion) this.finishedFileIds.length = 0;
+    if (afresh || this.store === undefined || streamVersion !== this.streamVersion || fileId !== this.fileId) {
+      const plan = this.job.crcPlans.planFor(sizeBytes, this.job.session.blockSizeBytes);
+      this.store = new VerifyStore(plan, this.job.keepBlockCrcs);
+    }
+    this.streamVersion = streamVersion;
+    this.fileId = fileId;
+    const complete = this.finishedFileIds.includes(fileId);
+    this.answer = { on: "fileOpened", fileId, held: this.store.heldBlocks, complete };
+  }
+
+  private verifyFile({ file }: CommandOf<"verifyFile">): void {
+    const { fileId } = file;
+    const store = this.store as VerifyStore;
+    const verification = store.verify(file);
+    if (verification.ok) {
+      if (verification.verified === "size") this.stats.filesWithoutDigest++;
+      this.answer = { on: "verified", fileId };
+      return;
+    }
+    this.stats.failedVerifications++;
+    const { code, message } = verification;
+    this.answer = { on: "mismatched", fileId, failure: { code, message }, held: store.heldBlocks };
+  }
+
+  /** Nobody else's server knows this topic, so it is subscribed to only when the description announced it. */
+  private requestManifest(request: ManifestRequest): void {
+    if (this.getsChecksums) {
+      this.publish("manifest", encodeGet(this.job.format, request));
+      return;
+    }
+    if (this.manifestRequest === undefined) this.connection?.subscribe(this.topic("checksums"));
+    this.manifestRequest = request;
+  }
+
+  private publish(operation: Operation, payload: Uint8Array): void {
+    this.connection?.publish(this.topic(operation), payload);
+  }
+
+  private topic(operation: Operation): string {
+    return formatTopic(this.thing, this.job.session.streamId, operation, this.job.format);
+  }
+
+  /** Adds what the session counted for a file. */
+  private count(progress: FileProgress | undefined): void {
+    if (progress === undefined) return;
+    this.stats.requests += progress.requests;
+    this.stats.duplicates += progress.duplicates;
+    this.stats.impossible += progress.impossible;
+    this.stats.timeouts += progress.timeouts;
+  }
+
+  private end(failure: OtaError | undefined): void {
+    if (failure !== undefined) this.count(this.session?.progress());
+    this.stats.endedAtMs = this.job.network.nowMs;
+    this.stats.failure = failure;
+    this.session = undefined;
+    this.store = undefined;
+    this.answer = undefined;
+    this.reconnectAtMs = NEVER;
+    this.job.network.timers.cancel(this);
+    this.connection?.close();
+    this.connection = undefined;
+    this.job.ended(this);
+  }
+}
+
+function decodeInput(
+  operation: Operation | undefined,
+  format: FleetJob["format"],
+  message: Uint8Array,
+): SessionInput | undefined {
+  if (operation === "description") {
+    const description = decodeDescription(format, message);
+    return description && { on: "described", description };
+  }
+  if (operation === "checksums") {
+    const checksums = decodeChecksums(format, message);
+    return checksums && { on: "checksumsArrived", message: checksums };
+  }
+  const rejection = operation === "rejected" ? decodeRejected(format, message) : undefined;
+  return rejection && { on: "rejected", rejection };
+}

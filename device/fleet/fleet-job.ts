@@ -1,0 +1,54 @@
+/** What all simulated devices of a process share: where they connect, what they fetch, and what can be reused. */
+import type { Format } from "../../shared/protocol/topics.ts";
+import { type Random, randomFraction } from "../../shared/random.ts";
+import type { SessionInput, SessionOptions } from "../protocol/session-types.ts";
+import { CrcPlans } from "./crc-combine.ts";
+import type { FleetDevice } from "./fleet-device.ts";
+import type { LeanNetwork } from "./lean-network.ts";
+
+/** What a {@link FleetJob} is made of. */
+export interface FleetJobOptions extends Omit<SessionOptions, "randomFraction" | "hasBase"> {
+  readonly network: LeanNetwork;
+  readonly format: Format;
+  readonly random: Random;
+  /** Keep the CRC-32 of every block, 4 bytes each, so that one that came wrong is fetched again alone. */
+  readonly keepBlockCrcs?: boolean;
+  /** Called once for each device, when it has its files or failed. */
+  readonly ended: (device: FleetDevice) => void;
+}
+
+/** The one input object for blocks, used again for each: a session keeps none. */
+export type BlockInput = { -readonly [Key in keyof BlockArrived]: BlockArrived[Key] } & {
+  /** Of the block's bytes; the session does not look at it. */
+  crc32: number;
+};
+
+type BlockArrived = Extract<SessionInput, { on: "blockArrived" }>;
+
+/** One download by many devices. */
+export class FleetJob {
+  readonly network: LeanNetwork;
+  readonly format: Format;
+  readonly random: Random;
+  readonly session: SessionOptions;
+  readonly keepBlockCrcs: boolean;
+  readonly crcPlans = new CrcPlans();
+  readonly blockInput: BlockInput = {
+    on: "blockArrived",
+    fileId: 0,
+    blockId: 0,
+    sizeBytes: 0,
+    clientToken: undefined,
+    crc32: 0,
+  };
+  readonly ended: (device: FleetDevice) => void;
+
+  constructor({ network, format, random, keepBlockCrcs = false, ended, ...session }: FleetJobOptions) {
+    this.network = network;
+    this.format = format;
+    this.random = random;
+    this.session = { ...session, randomFraction: () => randomFraction(random) };
+    this.keepBlockCrcs = keepBlockCrcs;
+    this.ended = ended;
+  }
+}
