@@ -25,6 +25,8 @@ const { values } = parseArgs({
     /** The server's process id: its time is measured, too. */
     "server-pid": { type: "string" },
     /** Print only the last run and the medians. */
+    /** Collect garbage before memory is read; needs node --expose-gc. Slows what follows. */
+    memory: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -36,6 +38,8 @@ interface Run {
   readonly blocks: number;
   readonly megabytesPerSecond: number;
   readonly generatorUsPerBlock: number;
+  /** The part of it that the kernel has. */
+  readonly generatorKernelUsPerBlock: number;
   readonly serverUsPerBlock: number | undefined;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -111,14 +115,14 @@ async function run(name: string): Promise<Run> {
       if (--left === 0) over.resolve();
     },
   });
-  globalThis.gc?.();
+  if (values.memory) globalThis.gc?.();
   const emptyBytes = residentBytes(process.pid);
   const serverEmptyBytes = serverPid === undefined ? 0 : residentBytes(serverPid);
   const devices = Array.from({ length: deviceCount }, (_, index) => new FleetDevice(job, `bench-${name}-${index}`));
   const connectingAtMs = performance.now();
   await connectAll(devices, Number(values.concurrency));
   const connectSeconds = (performance.now() - connectingAtMs) / 1000;
-  globalThis.gc?.();
+  if (values.memory) globalThis.gc?.();
   const idleBytes = residentBytes(process.pid);
   const serverIdleBytes = serverPid === undefined ? 0 : residentBytes(serverPid);
   let peakBytes = idleBytes;
@@ -128,6 +132,7 @@ async function run(name: string): Promise<Run> {
     if (serverPid !== undefined) serverPeakBytes = Math.max(serverPeakBytes, residentBytes(serverPid));
   };
   const sampler = setInterval(sample, SAMPLE_MS);
+  const kernelBefore = process.cpuUsage();
   const generatorBefore = cpuMicroseconds(process.pid);
   const serverBefore = serverPid === undefined ? 0 : cpuMicroseconds(serverPid);
   const startedAtMs = performance.now();
@@ -135,6 +140,7 @@ async function run(name: string): Promise<Run> {
   await over.promise;
   const seconds = (performance.now() - startedAtMs) / 1000;
   const generatorUs = cpuMicroseconds(process.pid) - generatorBefore;
+  const kernelUs = process.cpuUsage(kernelBefore).system;
   const serverUs = serverPid === undefined ? undefined : cpuMicroseconds(serverPid) - serverBefore;
   clearInterval(sampler);
   sample();
@@ -151,6 +157,7 @@ async function run(name: string): Promise<Run> {
     blocks,
     megabytesPerSecond: bytes / 1e6 / seconds,
     generatorUsPerBlock: generatorUs / blocks,
+    generatorKernelUsPerBlock: kernelUs / blocks,
     serverUsPerBlock: serverUs === undefined ? undefined : serverUs / blocks,
     p50Ms: percentile(times, 0.5),
     p99Ms: percentile(times, 0.99),
@@ -175,7 +182,7 @@ const print = (name: string, result: Run): void => {
   console.log(
     [
       `${name}: ${figure(result.megabytesPerSecond, 0)} MB/s`,
-      `us/block: generator ${figure(result.generatorUsPerBlock)} server ${figure(result.serverUsPerBlock)}`,
+      `us/block: generator ${figure(result.generatorUsPerBlock)} (kernel ${figure(result.generatorKernelUsPerBlock)}) server ${figure(result.serverUsPerBlock)}`,
       `p50 ${figure(result.p50Ms, 1)} p99 ${figure(result.p99Ms, 1)} ms`,
       `bytes/device: idle ${result.idleBytesPerDevice} peak ${result.peakBytesPerDevice}, server idle ${figure(result.serverIdleBytesPerDevice, 0)} peak ${figure(result.serverPeakBytesPerDevice, 0)}`,
       `requests ${result.requests} duplicates ${result.duplicates} timeouts ${result.timeouts} failed ${result.failed}`,

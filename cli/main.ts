@@ -80,6 +80,12 @@ addLogLevel(
     "lenient",
   )
   .option("--region <REGION>", "AWS region in ARNs and for storage", read.region, "us-east-1")
+  .option(
+    "--partition <NAME>",
+    "AWS partition in ARNs",
+    read.oneOf("--partition", ["aws", "aws-cn", "aws-us-gov"]),
+    "aws",
+  )
   .option("--account <ID>", "AWS account in ARNs", read.accountId, "123456789012")
   .option(
     "--max-file-bytes <BYTES>",
@@ -123,6 +129,7 @@ addLogLevel(
       control: {
         region: flags.region,
         accountId: flags.account,
+        partition: flags.partition,
         firstStreamVersion: flags.firstStreamVersion,
         maxFileBytes: flags.maxFileBytes,
         maxFilesPerStream: flags.maxFiles,

@@ -18,6 +18,8 @@ export interface FileCacheOptions {
 
 /** Longest time for which a failure answers instead of the store, in milliseconds; a shorter check interval shortens it. */
 const MAX_FAILURE_MS = 1000;
+/** How long a check may take before stale bytes, where they are allowed, are served in its stead, in milliseconds. */
+const PATIENCE_MS = 1000;
 /** Most failures remembered, and most files let go of whose bytes may still be found. */
 const MAX_REMEMBERED = 10_000;
 
@@ -40,6 +42,7 @@ interface Failure {
 /** A read or check under way, and the one that is begun after it for those who came too late for its answer. */
 interface Refresh {
   readonly startedAtMs: number;
+  /** Settles with the answer, or earlier with stale bytes where they are allowed. */
   readonly bytes: Promise<Uint8Array>;
   next: Promise<Uint8Array> | undefined;
 }
@@ -92,8 +95,10 @@ export class FileCache {
     if (bytes !== undefined) return Promise.resolve(bytes);
     const key = this.keyOf(file);
     const nowMs = this.options.clock.monotonicMs();
+    const stale = this.findStale(key, nowMs);
     const running = this.inFlight.get(key);
     if (running !== undefined) {
+      if (stale !== undefined && nowMs - running.startedAtMs >= PATIENCE_MS) return Promise.resolve(stale);
       if (nowMs - running.startedAtMs <= this.options.checkIntervalMs) return running.bytes;
       running.next ??= running.bytes.then(
         () => this.load(file),
@@ -104,8 +109,23 @@ export class FileCache {
     const failure = this.recentFailure(key, nowMs);
     if (failure !== undefined) return Promise.reject(failure.error);
     const refreshed = this.refresh(key, file, nowMs).finally(() => this.inFlight.delete(key));
-    this.inFlight.set(key, { startedAtMs: nowMs, bytes: refreshed, next: undefined });
-    return refreshed;
+    const answer = stale === undefined ? refreshed : this.impatient(refreshed, stale);
+    this.inFlight.set(key, { startedAtMs: nowMs, bytes: answer, next: undefined });
+    return answer;
+  }
+
+  /** What `refreshed` comes to, or the stale bytes when the store keeps everybody waiting. */
+  private impatient(refreshed: Promise<Uint8Array>, stale: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const timer = this.options.clock.setTimer(PATIENCE_MS, () => resolve(stale));
+      refreshed.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+
+  /** The bytes at hand, if they may be served while the store cannot be asked. */
+  private findStale(key: string, nowMs: number): Uint8Array | undefined {
+    const cached = this.find(key);
+    return cached !== undefined && nowMs - cached.checkedAtMs <= this.options.serveStaleMs ? cached.bytes : undefined;
   }
 
   /** Reads or checks; what it finds vouches for the moment it was begun, not for the one at which the answer came. */
@@ -127,7 +147,12 @@ export class FileCache {
   }
 
   private async read(file: StreamFile): Promise<Uint8Array> {
-    const content = await this.options.store.read(file.s3Location, { maxBytes: file.sizeBytes, etag: file.etag });
+    const content = await this.options.store
+      .read(file.s3Location, { maxBytes: file.sizeBytes, etag: file.etag })
+      .catch((error: unknown) => {
+        const isChanged = error instanceof ObjectStoreError && error.failure === "Changed";
+        throw isChanged ? changed(file, `another ETag than ${file.etag}`) : error;
+      });
     const sizeBytes = content.bytes.length;
     if (content.etag !== file.etag) throw changed(file, `ETag ${content.etag}, not ${file.etag}`);
     if (sizeBytes !== file.sizeBytes) throw changed(file, `${sizeBytes} bytes, not ${file.sizeBytes}`);

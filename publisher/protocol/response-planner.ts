@@ -105,7 +105,7 @@ function findFile(request: ManifestRequest, stream: StreamRecord): Checked<Strea
 }
 
 function describeMismatch(asked: number, current: number): string {
-  const message = `stream version (s) must be the latest, ${current}, not ${asked}`;
+  const message = `stream version (s) must be the latest, ${current}, not ${BigInt(asked)}`;
   // A stock client in JSON mode always sends 1, and a new stream here starts at 0 unless told otherwise.
   return asked === 1 && current === 0
     ? `${message}; for a client that always sends 1, create the stream with the server option --first-stream-version 1`

@@ -98,6 +98,18 @@ describe("with every request checked", () => {
     dataOf(await device.ask("denied", { ...FIRST_BLOCK, s: 0 }));
   });
 
+  it("an empty object is refused in those words, at create and at update, and nothing changes", async () => {
+    const sentence = "file 0 has 0 bytes; a file has 1 to 2097152 bytes";
+    await expect(server.publish("empty", [new Uint8Array(0)])).rejects.toThrow(sentence);
+    expectError(await server.api("GET", "/streams/empty"), "ResourceNotFoundException", /empty does not exist/);
+    await server.publish("emptied", [OLD]);
+    await server.replace("emptied", 0, new Uint8Array(0));
+    expectError(await server.api("PUT", "/streams/emptied", {}), "InvalidRequestException", sentence);
+    expect((await server.api("GET", "/streams/emptied")).body).toMatchObject({ streamInfo: { streamVersion: 0 } });
+    const device = await server.device();
+    expect(rejectionOf(await device.ask("emptied", FIRST_BLOCK)).code).toBe("ETagMismatch");
+  });
+
   it("a version of an object on a store without versions is refused in those words, and nothing is made", async () => {
     await server.publish("unversioned", [OLD]);
     const s3Location = { bucket: "originals", key: "unversioned/0", version: "3HL4kqtJvjVBH40Nrjfkd" };

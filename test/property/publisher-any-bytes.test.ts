@@ -74,7 +74,7 @@ it.each(PROFILES)(
   },
 );
 
-it.fails("a stream version that is out of all bounds is shown in plain digits", async () => {
+it("a stream version that is out of all bounds is shown in plain digits", async () => {
   const { transport } = await startFuzzPublisher("lenient");
   transport.requestArrived("$aws/things/t/streams/images/get/json", Buffer.from('{"f":0,"l":4096,"s":1e21}'));
   for (let turn = 0; turn < 100 && transport.sent.size === 0; turn++) await eventLoopTurn();

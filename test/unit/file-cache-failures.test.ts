@@ -134,3 +134,28 @@ describe("a store that cannot be asked", () => {
     expect(store.calls).toEqual(["read", "head"]);
   });
 });
+
+describe("a store that hangs", () => {
+  it("keeps nobody waiting for more than a second where stale bytes are allowed", async () => {
+    const { cache, clock, store } = await openFilledCache({ serveStaleMs: 60_000 });
+    clock.advance(INTERVAL_MS + 1);
+    const first = cache.load(file);
+    const joined = cache.load(file);
+    expect(store.open).toHaveLength(1);
+    clock.advance(1000);
+    expect(await first).toBe(BYTES);
+    expect(await joined).toBe(BYTES);
+    // The check is still under way: whoever comes now waits no more.
+    expect(await cache.load(file)).toBe(BYTES);
+    expect(store.open).toHaveLength(1);
+  });
+
+  it("is waited for where stale bytes are not allowed", async () => {
+    const { cache, clock, store } = await openFilledCache();
+    clock.advance(INTERVAL_MS + 1);
+    const loading = cache.load(file);
+    clock.advance(5000);
+    store.take().fail("Unavailable");
+    expect(await failureOf(loading)).toBe("Unavailable");
+  });
+});
