@@ -64,7 +64,9 @@ const streamId = values.stream;
 /** The time a process has spent on a processor, in microseconds, from the scheduler's own books. */
 function cpuMicroseconds(pid: number): number {
   const tasks = readdirSync(`/proc/${pid}/task`);
-  const nanoseconds = tasks.map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "latin1").split(" ")[0]));
+  const nanoseconds = tasks.map((task) =>
+    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "latin1").split(" ")[0]),
+  );
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1000;
 }
 
@@ -194,7 +196,11 @@ const print = (name: string, result: Run): void => {
 /** Of each figure its median over the runs. */
 function medianOf(runs: readonly Run[]): Run {
   const names = Object.keys(runs[0] as Run) as (keyof Run)[];
-  const median = (name: keyof Run): number => percentile(runs.map((each) => each[name] ?? Number.NaN).sort((a, b) => a - b), 0.5);
+  const median = (name: keyof Run): number =>
+    percentile(
+      runs.map((each) => each[name] ?? Number.NaN).sort((a, b) => a - b),
+      0.5,
+    );
   return Object.fromEntries(names.map((name) => [name, median(name)])) as unknown as Run;
 }
 

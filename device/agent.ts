@@ -1,6 +1,5 @@
 /** The device agent: downloads the files of a stream over a transport into image stores, driven by the download session. */
 import type { Timer } from "../shared/clock.ts";
-import { decodeChecksums, decodeData, decodeDescription, decodeRejected } from "../shared/protocol/decode-response.ts";
 import { encodeDescribe, encodeGet } from "../shared/protocol/encode.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
 import type { Description, ManifestRequest } from "../shared/protocol/messages.ts";
@@ -8,6 +7,7 @@ import { type Format, formatTopic, type Operation } from "../shared/protocol/top
 import { type Random, randomFraction } from "../shared/random.ts";
 import type { DeviceTransport } from "../shared/transport.ts";
 import { type DownloadedFile, FileReceiver, type FileReceiverOptions } from "./file-receiver.ts";
+import { decodeMessage } from "./message-decoder.ts";
 import { DownloadSession } from "./protocol/download-session.ts";
 import type { FileProgress, SessionCommand, SessionInput, SessionOptions } from "./protocol/session-types.ts";
 
@@ -56,6 +56,7 @@ class DownloadRun {
   private readonly session: DownloadSession;
   private readonly receiver: FileReceiver;
   private readonly topics: Readonly<Record<Operation, string>>;
+  private readonly operations: ReadonlyMap<string, Operation>;
   private readonly outcome = Promise.withResolvers<DownloadResult>();
   private readonly files: DownloadedFile[] = [];
   private streamVersion = 0;
@@ -90,6 +91,7 @@ class DownloadRun {
       manifest: topic("manifest"),
       checksums: topic("checksums"),
     };
+    this.operations = new Map(Object.entries(this.topics).map(([operation, name]) => [name, operation as Operation]));
   }
 
   async start(): Promise<DownloadResult> {
@@ -129,39 +131,21 @@ class DownloadRun {
   }
 
   private handleMessage(name: string, payload: Uint8Array): void {
-    const input = this.decodeMessage(name, payload);
-    if (input === undefined) this.options.log.warn("a message could not be decoded", { name, bytes: payload.length });
-    else this.handle(input);
+    const operation = this.operations.get(name);
+    const message = operation === undefined ? undefined : decodeMessage(operation, this.options.format, payload);
+    if (message === undefined) {
+      this.options.log.warn("a message could not be decoded", { name, bytes: payload.length });
+      return;
+    }
+    this.payload = message.payload;
+    this.handle(message.input);
     this.payload = undefined;
-  }
-
-  private decodeMessage(name: string, message: Uint8Array): SessionInput | undefined {
-    const { format } = this.options;
-    if (name === this.topics.data) {
-      const data = decodeData(format, message);
-      if (data === undefined) return undefined;
-      const { fileId, blockId, clientToken, payload } = data;
-      this.payload = payload;
-      return { on: "blockArrived", fileId, blockId, sizeBytes: payload.length, clientToken };
-    }
-    if (name === this.topics.description) {
-      const description = decodeDescription(format, message);
-      if (description === undefined) return undefined;
-      this.describes = 0;
-      return { on: "described", description };
-    }
-    if (name === this.topics.checksums) {
-      const checksums = decodeChecksums(format, message);
-      return checksums === undefined ? undefined : { on: "checksumsArrived", message: checksums };
-    }
-    const rejection = name === this.topics.rejected ? decodeRejected(format, message) : undefined;
-    return rejection === undefined ? undefined : { on: "rejected", rejection };
   }
 
   private handle(input: SessionInput): void {
     if (this.ended) return;
     try {
-      if (input.on === "described") this.checkOneFile(input.description);
+      if (input.on === "described") this.takeNote(input.description);
       for (const command of this.session.handle(input, this.options.clock.monotonicMs())) this.perform(command);
       this.armTimer();
     } catch (error) {
@@ -238,7 +222,8 @@ class DownloadRun {
   }
 
   /** Throws OtaError `InvalidArgument` when what the caller knows is of one file and the stream has several. */
-  private checkOneFile({ files }: Description): void {
+  private takeNote({ files }: Description): void {
+    this.describes = 0;
     const { basePath, digests = {}, fileId, streamId } = this.options;
     const isOfOneFile = basePath !== undefined || Object.keys(digests).length > 0;
     if (!isOfOneFile || fileId !== undefined || files.length === 1) return;

@@ -1,25 +1,19 @@
 /** One of thousands of simulated devices: the shell that drives a real download session over a lean connection. */
 import { crc32 } from "node:zlib";
-import {
-  decodeChecksums,
-  decodeData,
-  decodeDescription,
-  decodeRejected,
-} from "../../shared/protocol/decode-response.ts";
+import { decodeData } from "../../shared/protocol/decode-response.ts";
 import { encodeDescribe, encodeGet } from "../../shared/protocol/encode.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import type { ManifestRequest } from "../../shared/protocol/messages.ts";
 import { formatTopic, type Operation, parseTopic } from "../../shared/protocol/topics.ts";
 import { randomFraction } from "../../shared/random.ts";
 import { DownloadSession } from "../protocol/download-session.ts";
-import type { FileProgress, SessionCommand, SessionInput } from "../protocol/session-types.ts";
-import { type DeviceStats, newDeviceStats } from "./fleet-stats.ts";
+import type { SessionCommand, SessionInput } from "../protocol/session-types.ts";
+import { decodeAnswer } from "./fleet-answers.ts";
 import type { FleetJob } from "./fleet-job.ts";
+import { FleetReceiver } from "./fleet-receiver.ts";
+import { addProgress, type DeviceStats, newDeviceStats } from "./fleet-stats.ts";
 import { LeanConnection, type LeanEvents } from "./lean-connection.ts";
 import type { Timed } from "./lean-timers.ts";
-import { VerifyStore } from "./verify-store.ts";
-
-type CommandOf<Do extends SessionCommand["do"]> = Extract<SessionCommand, { do: Do }>;
 
 const FIRST_RECONNECT_MS = 250;
 const LONGEST_RECONNECT_MS = 10_000;
@@ -38,12 +32,7 @@ export class FleetDevice implements LeanEvents, Timed {
   private readonly job: FleetJob;
   private session: DownloadSession | undefined;
   private connection: LeanConnection | undefined;
-  private store: VerifyStore | undefined;
-  /** What the store is for. */
-  private streamVersion = -1;
-  private fileId = -1;
-  /** Files of this version that are verified. */
-  private readonly finishedFileIds: number[] = [];
+  private readonly receiver: FleetReceiver;
   /** Of the payload that is arriving. */
   private blockCrc = 0;
   /** What a command was answered with: the next input. */
@@ -57,6 +46,7 @@ export class FleetDevice implements LeanEvents, Timed {
   constructor(job: FleetJob, thing: string) {
     this.job = job;
     this.thing = thing;
+    this.receiver = new FleetReceiver(job, this.stats);
   }
 
   /** Whether the device has ended, with its files or with a failure. */
@@ -98,7 +88,7 @@ export class FleetDevice implements LeanEvents, Timed {
   /** Restarts without a word: the session is new, and what was received is kept. Comes back after `downMs`. */
   reboot(downMs: number): void {
     if (this.isEnded || this.session === undefined) return;
-    this.count(this.session.progress());
+    addProgress(this.stats, this.session.progress());
     this.connection?.drop();
     this.connection = undefined;
     this.blockCrc = 0;
@@ -187,7 +177,7 @@ export class FleetDevice implements LeanEvents, Timed {
       else this.takeBlock(data.fileId, data.blockId, data.payload.length, data.clientToken, crc32(data.payload));
       return;
     }
-    const input = decodeInput(operation, format, message);
+    const input = decodeAnswer(operation, format, message);
     if (input === undefined) this.stats.malformedMessages++;
     else this.handle(input);
   }
@@ -205,11 +195,7 @@ export class FleetDevice implements LeanEvents, Timed {
     const dataTopic = this.topic("data");
     const topicFilters = [this.topic("description"), dataTopic, this.topic("rejected")];
     const streamed = this.job.format === "cbor" ? { dataTopic } : {};
-    this.connection = new LeanConnection(
-      this.job.network,
-      { clientId: this.thing, topicFilters, ...streamed },
-      this,
-    );
+    this.connection = new LeanConnection(this.job.network, { clientId: this.thing, topicFilters, ...streamed }, this);
   }
 
   /** Hands over an input, and what its commands are answered with. */
@@ -233,7 +219,7 @@ export class FleetDevice implements LeanEvents, Timed {
     const { format } = this.job;
     switch (command.do) {
       case "keepBlock":
-        this.keepBlock(command.blockId);
+        this.receiver.keep(command.blockId, this.job.blockInput.sizeBytes, this.job.blockInput.crc32);
         break;
       case "publishGet":
         this.publish("get", encodeGet(format, command.request));
@@ -245,20 +231,17 @@ export class FleetDevice implements LeanEvents, Timed {
         this.requestManifest(command.request);
         break;
       case "openFile":
-        this.openFile(command);
+        this.answer = this.receiver.open(command);
         break;
-      case "matchBlocks": {
-        const held = this.store?.match(command.checksums) ?? new Uint8Array(0);
-        this.answer = { on: "matched", fileId: command.fileId, held };
+      case "matchBlocks":
+        this.answer = this.receiver.match(command);
         break;
-      }
       case "verifyFile":
-        this.verifyFile(command);
+        this.answer = this.receiver.verify(command);
         break;
       case "fileFinished":
-        this.count(command.progress);
-        this.finishedFileIds.push(command.progress.fileId);
-        this.stats.files++;
+        addProgress(this.stats, command.progress);
+        this.receiver.finish(command);
         break;
       case "finish":
         this.end(undefined);
@@ -267,40 +250,6 @@ export class FleetDevice implements LeanEvents, Timed {
         this.end(new OtaError(command.failure.code, command.failure.message));
         break;
     }
-  }
-
-  private keepBlock(blockId: number): void {
-    const { blockInput } = this.job;
-    this.store?.take(blockId, blockInput.crc32);
-    this.stats.blocks++;
-    this.stats.bytes += blockInput.sizeBytes;
-  }
-
-  private openFile({ file, streamVersion, afresh }: CommandOf<"openFile">): void {
-    const { fileId, sizeBytes } = file;
-    if (streamVersion !== this.streamVersion) this.finishedFileIds.length = 0;
-    if (afresh || this.store === undefined || streamVersion !== this.streamVersion || fileId !== this.fileId) {
-      const plan = this.job.crcPlans.planFor(sizeBytes, this.job.session.blockSizeBytes);
-      this.store = new VerifyStore(plan, this.job.keepBlockCrcs);
-    }
-    this.streamVersion = streamVersion;
-    this.fileId = fileId;
-    const complete = this.finishedFileIds.includes(fileId);
-    this.answer = { on: "fileOpened", fileId, held: this.store.heldBlocks, complete };
-  }
-
-  private verifyFile({ file }: CommandOf<"verifyFile">): void {
-    const { fileId } = file;
-    const store = this.store as VerifyStore;
-    const verification = store.verify(file);
-    if (verification.ok) {
-      if (verification.verified === "size") this.stats.filesWithoutDigest++;
-      this.answer = { on: "verified", fileId };
-      return;
-    }
-    this.stats.failedVerifications++;
-    const { code, message } = verification;
-    this.answer = { on: "mismatched", fileId, failure: { code, message }, held: store.heldBlocks };
   }
 
   /** Nobody else's server knows this topic, so it is subscribed to only when the description announced it. */
@@ -321,43 +270,17 @@ export class FleetDevice implements LeanEvents, Timed {
     return formatTopic(this.thing, this.job.session.streamId, operation, this.job.format);
   }
 
-  /** Adds what the session counted for a file. */
-  private count(progress: FileProgress | undefined): void {
-    if (progress === undefined) return;
-    this.stats.requests += progress.requests;
-    this.stats.duplicates += progress.duplicates;
-    this.stats.impossible += progress.impossible;
-    this.stats.timeouts += progress.timeouts;
-  }
-
   private end(failure: OtaError | undefined): void {
-    if (failure !== undefined) this.count(this.session?.progress());
+    if (failure !== undefined) addProgress(this.stats, this.session?.progress());
     this.stats.endedAtMs = this.job.network.nowMs;
     this.stats.failure = failure;
     this.session = undefined;
-    this.store = undefined;
+    this.receiver.close();
     this.answer = undefined;
     this.reconnectAtMs = NEVER;
     this.job.network.timers.cancel(this);
     this.connection?.close();
     this.connection = undefined;
-    this.job.ended(this);
+    this.job.ended(this.thing, this.stats);
   }
-}
-
-function decodeInput(
-  operation: Operation | undefined,
-  format: FleetJob["format"],
-  message: Uint8Array,
-): SessionInput | undefined {
-  if (operation === "description") {
-    const description = decodeDescription(format, message);
-    return description && { on: "described", description };
-  }
-  if (operation === "checksums") {
-    const checksums = decodeChecksums(format, message);
-    return checksums && { on: "checksumsArrived", message: checksums };
-  }
-  const rejection = operation === "rejected" ? decodeRejected(format, message) : undefined;
-  return rejection && { on: "rejected", rejection };
 }

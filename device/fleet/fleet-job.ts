@@ -3,7 +3,7 @@ import type { Format } from "../../shared/protocol/topics.ts";
 import { type Random, randomFraction } from "../../shared/random.ts";
 import type { SessionInput, SessionOptions } from "../protocol/session-types.ts";
 import { CrcPlans } from "./crc-combine.ts";
-import type { FleetDevice } from "./fleet-device.ts";
+import type { DeviceStats } from "./fleet-stats.ts";
 import type { LeanNetwork } from "./lean-network.ts";
 
 /** What a {@link FleetJob} is made of. */
@@ -14,7 +14,7 @@ export interface FleetJobOptions extends Omit<SessionOptions, "randomFraction" |
   /** Keep the CRC-32 of every block, 4 bytes each, so that one that came wrong is fetched again alone. */
   readonly keepBlockCrcs?: boolean;
   /** Called once for each device, when it has its files or failed. */
-  readonly ended: (device: FleetDevice) => void;
+  readonly ended: (thing: string, stats: DeviceStats) => void;
 }
 
 /** The one input object for blocks, used again for each: a session keeps none. */
@@ -41,7 +41,7 @@ export class FleetJob {
     clientToken: undefined,
     crc32: 0,
   };
-  readonly ended: (device: FleetDevice) => void;
+  readonly ended: (thing: string, stats: DeviceStats) => void;
 
   constructor({ network, format, random, keepBlockCrcs = false, ended, ...session }: FleetJobOptions) {
     this.network = network;

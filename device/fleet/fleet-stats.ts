@@ -1,5 +1,6 @@
 /** What is counted for one simulated device. No IO. */
 import type { OtaError } from "../../shared/protocol/errors.ts";
+import type { FileProgress } from "../protocol/session-types.ts";
 
 /** Times are monotonic milliseconds; undefined means that it has not happened. */
 export interface DeviceStats {
@@ -55,4 +56,13 @@ export function newDeviceStats(): DeviceStats {
     timeouts: 0,
     malformedMessages: 0,
   };
+}
+
+/** Adds what the session counted for a file; nothing while there is none. */
+export function addProgress(stats: DeviceStats, progress: FileProgress | undefined): void {
+  if (progress === undefined) return;
+  stats.requests += progress.requests;
+  stats.duplicates += progress.duplicates;
+  stats.impossible += progress.impossible;
+  stats.timeouts += progress.timeouts;
 }

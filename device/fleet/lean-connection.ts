@@ -2,14 +2,7 @@
 import { connect, type Socket } from "node:net";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import type { LeanNetwork } from "./lean-network.ts";
-import {
-  DISCONNECT,
-  decodePacket,
-  encodeConnect,
-  encodePublish,
-  encodeSubscribe,
-  PINGREQ,
-} from "./lean-packets.ts";
+import { DISCONNECT, decodePacket, encodeConnect, encodePublish, encodeSubscribe, PINGREQ } from "./lean-packets.ts";
 import { LeanParser, type LeanSink } from "./lean-parser.ts";
 import type { Timed } from "./lean-timers.ts";
 

@@ -48,7 +48,8 @@ export class TimerWheel {
 
   private start(): void {
     this.isRunning = true;
-    this.clock.setTimer(this.tickMs, () => {
+    const nowMs = this.clock.monotonicMs();
+    this.clock.setTimer((this.tickAt(nowMs) + 1) * this.tickMs - nowMs, () => {
       this.isRunning = false;
       this.advance(this.clock.monotonicMs());
       if (this.waiting > 0 && !this.isRunning) this.start();

@@ -5,6 +5,11 @@ import type { FlowWindow } from "./flow-window.ts";
 import { blocksPerAnswer, formatGet, planBlocks } from "./request-planner.ts";
 import type { FileProgress } from "./session-types.ts";
 
+/** The part of a file's progress that is counted here. */
+export type Counters = {
+  -readonly [Key in "resumedBlocks" | "requests" | "duplicates" | "impossible" | "timeouts"]: FileProgress[Key];
+};
+
 /** What identifies the bytes that are fetched. */
 export interface FileDownloadOptions {
   readonly file: DescribedFile;
@@ -15,6 +20,8 @@ export interface FileDownloadOptions {
   /** Begins every token of this download; an answer with another beginning is for other bytes. */
   readonly tokenPrefix: string;
   readonly window: FlowWindow;
+  /** What was counted for this file so far, when it is fetched again from the start. */
+  readonly counters?: Counters | undefined;
 }
 
 /** What a data message turned out to be, and the round trip it measures if it is the first answer to a request. */
@@ -35,11 +42,6 @@ export interface ArrivedBlock {
 /** How many blocks are asked for when nothing arrives; one alone could be the one that is lost again. */
 const PROBE_BLOCKS = 2;
 
-/** The part of a file's progress that is counted here. */
-type Counters = {
-  -readonly [Key in "resumedBlocks" | "requests" | "duplicates" | "impossible" | "timeouts"]: FileProgress[Key];
-};
-
 /** The books of one file from its opening to its verification. */
 export class FileDownload {
   readonly file: DescribedFile;
@@ -47,13 +49,20 @@ export class FileDownload {
   isFlowing = false;
   private readonly options: FileDownloadOptions;
   private ledger: BlockLedger;
-  private readonly counters: Counters;
+  /** What was counted since the file was opened first. */
+  readonly counters: Counters;
 
   constructor(options: FileDownloadOptions) {
     this.options = options;
     this.file = options.file;
     this.ledger = new BlockLedger(options.file.sizeBytes, options.blockSizeBytes, options.held);
-    this.counters = { resumedBlocks: this.ledger.heldCount, requests: 0, duplicates: 0, impossible: 0, timeouts: 0 };
+    this.counters = options.counters ?? {
+      resumedBlocks: this.ledger.heldCount,
+      requests: 0,
+      duplicates: 0,
+      impossible: 0,
+      timeouts: 0,
+    };
   }
 
   get complete(): boolean {

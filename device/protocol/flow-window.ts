@@ -103,6 +103,7 @@ export class FlowWindow {
 
   /** Notes that nothing arrived in time: the link is not the one that was measured. */
   forget(): void {
+    this.grownBytes = Math.max(INITIAL_BYTES, this.bytes / 2);
     this.rates = [0];
     this.leastRoundTripMs = Number.POSITIVE_INFINITY;
     this.starting = true;
@@ -110,7 +111,6 @@ export class FlowWindow {
     this.roundsSinceMeasured = 0;
     this.plateauRate = 0;
     this.plateauRounds = 0;
-    this.grownBytes = Math.max(INITIAL_BYTES, this.grownBytes / 2);
   }
 
   private get productBytes(): number {

@@ -6,7 +6,7 @@ import type {
   GetRequest,
   RejectedMessage,
 } from "../../shared/protocol/messages.ts";
-import { FileDownload } from "./file-download.ts";
+import { type Counters, FileDownload } from "./file-download.ts";
 import { FileQueue } from "./file-queue.ts";
 import { ManifestDownload } from "./manifest-download.ts";
 import { type RejectedRequest, reactTo } from "./rejection-policy.ts";
@@ -33,6 +33,8 @@ export class StreamDownload extends SessionCore {
   private describeToken = "";
   private describeSentAtMs = 0;
   private manifest: ManifestDownload | undefined;
+  /** What was counted for a file that is fetched again from the start. */
+  private counters: Counters | undefined;
   private restarts = 0;
   private repairs = 0;
 
@@ -125,7 +127,9 @@ export class StreamDownload extends SessionCore {
       held,
       tokenPrefix: `${this.tokenPrefix}${this.epoch.toString(36)}-`,
       window: this.window,
+      counters: this.counters,
     });
+    this.counters = undefined;
     // A base that led to a wrong image is not tried twice.
     const useBase = this.options.hasBase === true && this.restarts === 0 && !this.current.complete;
     if (complete) this.finishFile();
@@ -181,6 +185,7 @@ export class StreamDownload extends SessionCore {
       else this.ask(nowMs, true);
     } else if (this.restarts++ < this.bounds.maxRestarts) {
       this.repairs = 0;
+      this.counters = { ...current.counters, resumedBlocks: 0 };
       this.openNextFile(true);
     } else {
       this.fail(failure);

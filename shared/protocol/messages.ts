@@ -1,4 +1,4 @@
-/** The five messages of MQTT-based file delivery, as values. No IO. */
+/** The messages of MQTT-based file delivery, as values. No IO. */
 import type { RejectionCode } from "./rejection.ts";
 
 /** Device to cloud: what is in this stream? */

@@ -35,8 +35,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     rule: "a request asks for at most 131,072 bytes",
     file: "device/protocol/request-planner.ts",
-    find: "const most = Math.max(1, Math.floor(MAX_RESPONSE_BYTES / blockSizeBytes));",
-    replace: "const most = ledger.blockCount;",
+    find: "return Math.floor(MAX_RESPONSE_BYTES / blockSizeBytes);",
+    replace: "return 2 * Math.floor(MAX_RESPONSE_BYTES / blockSizeBytes);",
   },
 ];
 

@@ -1,24 +1,3 @@
-import { describe, expect, it } from "vitest";
-import { FAULT_CLASSES, type FaultClass } from "./faults.ts";
-import { runScenario } from "./scenario.ts";
+import { describeSeeds } from "./describe-seeds.ts";
 
-const SEEDS_PER_TEST = 50;
-/** With the other file: 500 seeds. */
-const PARTS = [0, 1, 2, 3, 4];
-
-describe("500 seeds, the first half", () => {
-  const totals = Object.fromEntries(FAULT_CLASSES.map((name) => [name, 0])) as Record<FaultClass, number>;
-
-  it.each(PARTS)("every device gets there, and nothing wrong is ever accepted, part %i", async (part) => {
-    for (let seed = part * SEEDS_PER_TEST; seed < (part + 1) * SEEDS_PER_TEST; seed++) {
-      const outcome = await runScenario(seed);
-      for (const name of FAULT_CLASSES) totals[name] += outcome.faults[name];
-      expect(outcome.violations, `replay: npm run sim -- --seed 0x${seed.toString(16)}`).toEqual([]);
-    }
-  });
-
-  it("every fault struck", () => {
-    console.info(JSON.stringify(totals));
-    for (const name of FAULT_CLASSES) expect(totals[name], `${name} was never injected`).toBeGreaterThan(0);
-  });
-});
+describeSeeds("500 seeds, the first half", [0, 1, 2, 3, 4]);

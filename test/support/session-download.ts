@@ -117,7 +117,7 @@ export interface WatchedDownload {
 let devices = 0;
 
 /** A clock whose timers are late: a machine that is busy elsewhere must not look like a network that loses messages. */
-export const patientClock: Clock = {
+const patientClock: Clock = {
   ...systemClock,
   setTimer: (delayMs, callback) => systemClock.setTimer(20 * delayMs, callback),
 };

@@ -44,7 +44,7 @@ const importers: Readonly<Record<string, RegExp>> = {
   fauxqs: /^publisher\/object-store\/embedded-s3\.ts$/,
   "lru-cache": /^publisher\//,
   mqtt: /^shared\/mqtt-connection\.ts$/,
-  "mqtt-packet": /^broker\//,
+  "mqtt-packet": /^device\/fleet\/lean-packets\.ts$/,
   "node:sqlite": /^publisher\/registry\//,
   pino: /^cli\//,
   "pino-pretty": /^cli\//,

@@ -91,6 +91,34 @@ describe("the answer to a probe", () => {
   });
 });
 
+describe("a silence", () => {
+  /** How many blocks are asked for once the answer to a probe came, after some timeouts. */
+  function askedAfter(timeouts: number): number {
+    const driver = new SessionDriver({ files: [{ fileId: 0, sizeBytes: 1000 * BLOCK_BYTES }] });
+    const waiting = driver.start();
+    for (let block = 0; block < 112; ) {
+      const request = waiting.shift() as NonNullable<(typeof waiting)[0]>;
+      driver.nowMs += 50;
+      for (const blockId of blocksOf(request)) {
+        driver.nowMs += 1;
+        waiting.push(...driver.arrive(blockId, request));
+        block++;
+      }
+    }
+    for (let count = 0; count < timeouts; count++) driver.timeOut();
+    const probe = driver.gets.at(-1) as NonNullable<(typeof waiting)[0]>;
+    const [first = -1] = blocksOf(probe);
+    driver.nowMs += 50;
+    return driver.arrive(first, probe).flatMap(blocksOf).length;
+  }
+
+  it("leaves the window as it was when it is short, and makes it start over when it lasts", () => {
+    const [short, long] = [askedAfter(1), askedAfter(2)];
+    expect(long).toBeGreaterThan(15);
+    expect(long).toBeLessThan(0.6 * short);
+  });
+});
+
 describe("a link that loses every n-th message", () => {
   it.each([2, 3, 5, 10, 50])("is downloaded over with no more than what was lost sent again: n = %i", (every) => {
     const options = { files: [{ fileId: 0, sizeBytes: 512 * BLOCK_BYTES }] };

@@ -25,6 +25,7 @@ describe("a stream of two files", () => {
     driver.deliver(driver.start());
     driver.feed({ on: "verified", fileId: 4 });
     expect(driver.last("openFile")).toMatchObject({ file: TWO_FILES[1], afresh: false });
+    expect(driver.session.progress()).toBeUndefined();
     driver.open();
     expect(driver.gets.at(-1)).toMatchObject({ fileId: 2, blockCount: 3 });
     driver.deliver(driver.gets.slice(-1));

@@ -1,0 +1,68 @@
+/** Many devices at once, with the real download session, and many streams. */
+import {
+  type BenchContext,
+  interleave,
+  type Lanes,
+  measure,
+  type Receiver,
+  type Results,
+} from "../harness/bench-context.ts";
+import { type OwnServer, startOwnServer } from "../harness/own-server.ts";
+import type { FleetTask } from "../receivers/tasks.ts";
+import type { ReferenceServer } from "../references/reference-servers.ts";
+import { ONE_FILE, type Servers } from "./one-device.ts";
+
+/** A stream of one file of 256 KiB. */
+export const SMALL_FILE = "small";
+
+const LIMIT_MS = 60_000;
+const STREAMS = 10_000;
+const STREAM_DEVICES = 100;
+
+/** The task of a fleet on one server. */
+export function fleetTask(server: ReferenceServer, devices: number, streamId: string): FleetTask {
+  const { url, pids: serverPids } = server;
+  return { kind: "fleet", url, serverPids, streamId, devices, blockSizeBytes: 4096, format: "cbor", limitMs: LIMIT_MS };
+}
+
+/** Measures 1,000 devices with 2 MiB each and 5,000 with 256 KiB each, beside broker.publish for a while. */
+export async function measureFleets(
+  context: BenchContext,
+  { own, broker }: Servers,
+  receiver: Receiver,
+): Promise<Results> {
+  const { fleetWindowMs } = context.pace;
+  const bounded = { limitMs: fleetWindowMs, isRate: true };
+  const lanes: Lanes = {
+    "own, 1,000 devices": () => measure(receiver, fleetTask(own, 1_000, ONE_FILE)),
+    "broker.publish, 1,000 devices": () => measure(receiver, { ...fleetTask(broker, 1_000, ONE_FILE), ...bounded }),
+    "own, 5,000 devices": () => measure(receiver, fleetTask(own, 5_000, SMALL_FILE)),
+    "broker.publish, 5,000 devices": () => measure(receiver, { ...fleetTask(broker, 5_000, SMALL_FILE), ...bounded }),
+  };
+  return interleave(context, lanes, false);
+}
+
+/** Measures 100 devices on 100 of 10,000 streams, and on one of them, beside a server that has no other. */
+export async function measureStreams(context: BenchContext, own: OwnServer, receiver: Receiver): Promise<Results> {
+  const { directory, group, report, source } = context;
+  const small = await startOwnServer(group, directory);
+  await small.publish(ONE_FILE, source);
+  const startedMs = performance.now();
+  await own.registerLike(ONE_FILE, STREAMS - 1);
+  report(`${STREAMS - 1} streams registered in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+  let from = 0;
+  const onOneStream = (server: OwnServer) => () => measure(receiver, fleetTask(server, STREAM_DEVICES, ONE_FILE));
+  const lanes: Lanes = {
+    "own, 10,000 streams": () => {
+      const streamIds = Array.from({ length: STREAM_DEVICES }, (_, index) => `${ONE_FILE}-${from + index + 1}`);
+      from += STREAM_DEVICES;
+      return measure(receiver, { ...fleetTask(own, STREAM_DEVICES, ONE_FILE), streamIds });
+    },
+    "own, 1 stream": onOneStream(small),
+    "own, 1 stream of 10,000": onOneStream(own),
+  };
+  await lanes["own, 1 stream"]?.();
+  const results = await interleave(context, lanes, true);
+  for (const pid of small.pids) group.stop(pid);
+  return results;
+}

@@ -1,0 +1,62 @@
+/** Questions and answers between the benchmark and a Node process of its own, over the process's channel. */
+import type { ChildProcess } from "node:child_process";
+
+interface Question {
+  readonly id: number;
+  readonly ask: unknown;
+}
+
+interface Answer {
+  readonly id: number;
+  readonly answer?: unknown;
+  readonly error?: string;
+}
+
+/** The asking end. */
+export class Channel<Ask, Reply> {
+  private readonly child: ChildProcess;
+  private readonly waiting = new Map<number, PromiseWithResolvers<Reply>>();
+  private lastId = 0;
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    child.on("message", (message) => {
+      const { id, answer, error } = message as Answer;
+      const asked = this.waiting.get(id);
+      this.waiting.delete(id);
+      if (error === undefined) asked?.resolve(answer as Reply);
+      else asked?.reject(new Error(error));
+    });
+    child.once("exit", (code, signal) => {
+      const gone = new Error(`${child.spawnargs.join(" ")} ended (${signal ?? `status ${code}`})`);
+      for (const asked of this.waiting.values()) asked.reject(gone);
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Rejects when the process fails at it or ends. */
+  ask(ask: Ask): Promise<Reply> {
+    const id = ++this.lastId;
+    const asked = Promise.withResolvers<Reply>();
+    this.waiting.set(id, asked);
+    this.child.send({ id, ask } satisfies Question);
+    return asked.promise;
+  }
+}
+
+/** The answering end: `answer` takes each question; the process ends with the one that asks. */
+export function answerQuestions<Ask, Reply>(answer: (ask: Ask) => Promise<Reply>): void {
+  process.on("message", (message) => {
+    const { id, ask } = message as Question;
+    answer(ask as Ask).then(
+      (reply) => process.send?.({ id, answer: reply } satisfies Answer),
+      (error: unknown) => process.send?.({ id, error: String(error) } satisfies Answer),
+    );
+  });
+  process.on("disconnect", () => process.exit());
+  // Ctrl-C reaches the whole terminal; this process ends with its parent.
+  process.on("SIGINT", () => {});
+}

@@ -1,0 +1,45 @@
+/** One measurement of one lane, and what is said of several of them. No IO. */
+
+/** What was delivered and verified in a stretch of time, and what it cost. */
+export interface Measurement {
+  readonly bytes: number;
+  readonly blocks: number;
+  readonly seconds: number;
+  /** Processor time of everything on the server's side. */
+  readonly serverCpuUs: number;
+  /** Processor time of the receiver. */
+  readonly receiverCpuUs: number;
+  /** Time from the beginning to a device's last block, over the devices that finished. */
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+  /** Devices that were asked to finish and did not. */
+  readonly unfinished?: number;
+  /** A figure that is no rate, in the unit its row names. */
+  readonly figure?: number;
+}
+
+/** The median and its spread. */
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Megabytes (1e6 bytes) a second. */
+export function megabytesPerSecond({ bytes, seconds }: Measurement): number {
+  return bytes / 1e6 / seconds;
+}
+
+/** Of an even count the mean of the middle two; NaN of none. */
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const low = sorted[Math.ceil(middle) - 1] ?? Number.NaN;
+  const high = sorted[Math.floor(middle)] ?? Number.NaN;
+  return { median: (low + high) / 2, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };
+}
+
+/** The least value that at least `share` of the sorted values do not exceed; NaN of none. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(sorted.length * share) - 1))] ?? Number.NaN;
+}

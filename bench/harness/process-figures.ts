@@ -1,0 +1,43 @@
+/** What the operating system's books say of processes: processor time, memory, and the kernel's memory for sockets. */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** The time that processes have spent on a processor, all threads together, in microseconds; one that is gone counts 0. */
+export function cpuMicroseconds(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + cpuOfOne(pid), 0);
+}
+
+function cpuOfOne(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "latin1").split(" ")[0]) / 1000)
+      .reduce((sum, each) => sum + each, 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** The memory of a process that is in RAM, in bytes; 0 when it is gone. */
+export function residentBytes(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** What the kernel has set aside for all TCP sockets of the machine, in bytes. */
+export function kernelSocketBytes(): number {
+  const pages = Number(/^TCP:.*\bmem (\d+)/m.exec(readFileSync("/proc/net/sockstat", "latin1"))?.[1] ?? 0);
+  return pages * 4096;
+}
+
+/** The processor time that the whole machine has spent on anything, in microseconds, to 10,000. */
+export function machineMicroseconds(): number {
+  const line = readFileSync("/proc/stat", "latin1").split("\n", 1)[0] ?? "";
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user + nice + system + irq + softirq + steal) * 10_000;
+}

@@ -1,0 +1,27 @@
+/** A receiver process: measures what it is asked to, one thing after another, and ends with the benchmark. */
+import { answerQuestions } from "../harness/channel.ts";
+import type { Measurement } from "../harness/measurement.ts";
+import { measureAgent } from "./agent-measurement.ts";
+import { measureFleet } from "./fleet-measurement.ts";
+import { StalledDevices } from "./stalled-devices.ts";
+import type { ReceiverTask } from "./tasks.ts";
+import { measureWindow } from "./window-devices.ts";
+
+const stalledDevices = new StalledDevices();
+
+answerQuestions<ReceiverTask, Measurement | undefined>(async (task) => {
+  switch (task.kind) {
+    case "window":
+      return measureWindow(task);
+    case "fleet":
+      return measureFleet(task);
+    case "agent":
+      return measureAgent(task);
+    case "stall":
+      await stalledDevices.add(task);
+      return undefined;
+    case "freeze":
+      stalledDevices.freeze();
+      return undefined;
+  }
+});

@@ -1,0 +1,133 @@
+/** Turns what was measured into the table and into what is saved. No IO. */
+import type { Results } from "./harness/bench-context.ts";
+import type { MachineFigures } from "./harness/machine.ts";
+import { type Measurement, megabytesPerSecond, type Spread, spreadOf } from "./harness/measurement.ts";
+import { ROWS, type Row } from "./rows.ts";
+
+/** A row with its figures. */
+export interface RowResult extends Row {
+  /** The ratio of the medians, with the least and the most of the rounds' own ratios; or the figure. */
+  readonly value: Spread;
+  /** How many times less processor time a block takes on the server's side. */
+  readonly cpuRatio?: number;
+  /** Whether the bound is kept; absent without one. */
+  readonly isGood?: boolean;
+}
+
+/** A lane with its figures. */
+export interface LaneResult {
+  readonly name: string;
+  readonly rounds: number;
+  readonly megabytesPerSecond: Spread;
+  readonly serverUsPerBlock: number;
+  readonly receiverUsPerBlock: number;
+  readonly unfinished: number;
+}
+
+/** Everything that one run of the benchmark saves. */
+export interface BenchResult {
+  readonly machine: MachineFigures;
+  readonly rows: readonly RowResult[];
+  readonly lanes: readonly LaneResult[];
+}
+
+/** The rows whose lanes were measured. */
+export function resultsOf(results: Results): Pick<BenchResult, "rows" | "lanes"> {
+  const rows = ROWS.flatMap((row) => rowResult(row, results) ?? []);
+  const lanes = Object.entries(results).filter(([, rounds]) => (rounds[0]?.blocks ?? 0) > 0);
+  return { rows, lanes: lanes.map(([name, rounds]) => laneResult(name, rounds)) };
+}
+
+function rowResult(row: Row, results: Results): RowResult | undefined {
+  const lane = results[row.lane];
+  const reference = row.reference === undefined ? undefined : results[row.reference];
+  if (lane === undefined || (row.reference !== undefined && reference === undefined)) return undefined;
+  const value = spreadOfRow(row, lane, reference ?? []);
+  const cpu = reference && { cpuRatio: serverUsPerByte(reference) / serverUsPerByte(lane) };
+  if (row.bound === undefined) return { ...row, value, ...cpu };
+  const isGood = row.kind === "throughput" ? value.median >= row.bound : value.median <= row.bound;
+  return { ...row, value, ...cpu, isGood };
+}
+
+function spreadOfRow({ kind }: Row, lane: readonly Measurement[], reference: readonly Measurement[]): Spread {
+  if (kind === "figure") return spreadOf(lane.map(({ figure = Number.NaN }) => figure));
+  if (kind === "tail") return spreadOf(lane.map(({ p50Ms = Number.NaN, p99Ms = Number.NaN }) => p99Ms / p50Ms));
+  const own = lane.map(megabytesPerSecond);
+  const other = reference.map(megabytesPerSecond);
+  const ratios = spreadOf(own.map((rate, round) => rate / (other[round] ?? Number.NaN)));
+  return { ...ratios, median: spreadOf(own).median / spreadOf(other).median };
+}
+
+function laneResult(name: string, rounds: readonly Measurement[]): LaneResult {
+  return {
+    name,
+    rounds: rounds.length,
+    megabytesPerSecond: spreadOf(rounds.map(megabytesPerSecond)),
+    serverUsPerBlock: serverUsPerBlock(rounds),
+    receiverUsPerBlock: spreadOf(rounds.map(({ receiverCpuUs, blocks }) => receiverCpuUs / blocks)).median,
+    unfinished: rounds.reduce((sum, { unfinished = 0 }) => sum + unfinished, 0),
+  };
+}
+
+function serverUsPerBlock(rounds: readonly Measurement[]): number {
+  return spreadOf(rounds.map(({ serverCpuUs, blocks }) => serverCpuUs / blocks)).median;
+}
+
+function serverUsPerByte(rounds: readonly Measurement[]): number {
+  return spreadOf(rounds.map(({ serverCpuUs, bytes }) => serverCpuUs / bytes)).median;
+}
+
+/** The tables for people. */
+export function formatResult({ machine, rows, lanes }: BenchResult): string {
+  const bench = rows.map((row) => [
+    row.label,
+    figure(row.value.median),
+    `${figure(row.value.min)}-${figure(row.value.max)}`,
+    row.cpuRatio === undefined ? "" : figure(row.cpuRatio),
+    row.bound === undefined ? "" : `${row.kind === "throughput" ? ">=" : "<="} ${row.bound}`,
+    row.aim === undefined ? "" : String(row.aim),
+    row.isGood === undefined ? "" : row.isGood ? "ok" : "FALLS SHORT",
+  ]);
+  const absolute = lanes.map((lane) => [
+    lane.name,
+    figure(lane.megabytesPerSecond.median),
+    `${figure(lane.megabytesPerSecond.min)}-${figure(lane.megabytesPerSecond.max)}`,
+    figure(lane.serverUsPerBlock),
+    figure(lane.receiverUsPerBlock),
+    String(lane.rounds),
+  ]);
+  return [
+    machineLine(machine),
+    "",
+    markdownTable(["row", "ratio", "spread", "by server CPU", "bound", "aim", ""], bench),
+    "",
+    markdownTable(["lane", "MB/s", "spread", "server us/block", "receiver us/block", "rounds"], absolute),
+  ].join("\n");
+}
+
+function machineLine(machine: MachineFigures): string {
+  const { cpu, cores, memoryBytes, kernel, node, versions, pinning, disk, loadBefore, otherShare, startedAt } = machine;
+  const known = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${startedAt}: ${cores} x ${cpu}, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, Linux ${kernel}, Node ${node}, ${known.join(", ")}`,
+    `${pinning}; disk ${disk}; load before ${loadBefore.toFixed(1)}, ${(otherShare * 100).toFixed(0)} % of all processor time went to other programs`,
+  ].join("\n");
+}
+
+function figure(value: number): string {
+  if (Number.isNaN(value)) return "-";
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** A table in Markdown that reads well as plain text, too. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]): string => {
+    const padded = cells.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+    );
+    return `| ${padded.join(" | ")} |`;
+  };
+  const rule = `|${widths.map((width, column) => (column === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`)).join("|")}|`;
+  return [line(head), rule, ...rows.map(line)].join("\n");
+}
