@@ -232,7 +232,9 @@ describe("digests", () => {
     expect(wrong.stderr).toMatch(/^otastream: crc32 of file 1 is .* \(DigestMismatch\)\n$/);
     const several = await download("several", ["--crc32", "00000000"]);
     expect(several.status).toBe(2);
-    expect(several.stderr).toMatch(/ is of one file, and stream images has \d+: name the file id \(InvalidArgument\)\n$/);
+    expect(several.stderr).toMatch(
+      / is of one file, and stream images has \d+: name the file id \(InvalidArgument\)\n$/,
+    );
   });
 
   it("that a stream does not name leave the size, with a warning", async () => {
