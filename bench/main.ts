@@ -1,19 +1,23 @@
 /** `npm run bench`: measures this program beside its references and prints, saves and compares the ratios. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { measureControlPlane } from "./groups/control-plane.ts";
 import { measureFleets, measureStreams, SMALL_FILE } from "./groups/fleets.ts";
+import { measureGrowth } from "./groups/growth.ts";
 import { MANY, MANY_FILES, measureOneDevice, ONE_FILE, type Servers } from "./groups/one-device.ts";
 import { measureStalled } from "./groups/stalled.ts";
-import { type BenchContext, type Pace, type Results, startReceiver } from "./harness/bench-context.ts";
+import { type BenchContext, type Pace, type Receiver, type Results, startReceiver } from "./harness/bench-context.ts";
 import { watchMachine } from "./harness/machine.ts";
 import { makeSource, startOwnServer } from "./harness/own-server.ts";
 import { ProcessGroup } from "./harness/process-group.ts";
 import { startAedesServer, startPushServer } from "./references/reference-servers.ts";
 import { findMoves } from "./regression.ts";
 import { type BenchResult, formatResult, resultsOf } from "./report.ts";
+import { formatSoak, soak } from "./soak.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const QUICK: Pace = { isQuick: true, rounds: 3, measureMs: 300, fleetWindowMs: 2_000 };
@@ -21,6 +25,7 @@ const FULL: Pace = { isQuick: false, rounds: 7, measureMs: 1_000, fleetWindowMs:
 const inResults = (name: string): string => fileURLToPath(new URL(`./results/${name}.json`, import.meta.url));
 
 const GROUPS = ["one", "fleets", "streams", "stalled"] as const;
+const SOAK_MINUTES = 10;
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +36,9 @@ const { values } = parseArgs({
     /** Compare the ratios with the saved ones; status 1 when one moved by more than 15 % for the worse. */
     check: { type: "boolean", default: false },
     baseline: { type: "string", default: inResults("baseline") },
+    /** Nothing but a fleet that downloads again and again for ten minutes, or for so many. */
+    soak: { type: "boolean", default: false },
+    minutes: { type: "string", default: String(SOAK_MINUTES) },
     /** Only these groups, with commas between. */
     only: { type: "string", default: GROUPS.join(",") },
     /** Where the agent writes. */
@@ -40,13 +48,18 @@ const { values } = parseArgs({
 
 const group = new ProcessGroup();
 const directory = await mkdtemp(join(values["disk-directory"], "otastream-bench-"));
+process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 const machine = watchMachine(directory);
 const report = (line: string): void => console.error(line);
 
-async function run(): Promise<BenchResult> {
-  const pace = values.quick ? QUICK : FULL;
+async function makeContext(): Promise<BenchContext> {
   const source = await makeSource(directory, 2 * MEBIBYTE);
-  const context: BenchContext = { group, pace, directory, source, report };
+  return { group, pace: values.quick ? QUICK : FULL, directory, source, report };
+}
+
+async function run(): Promise<BenchResult> {
+  const context = await makeContext();
+  const { pace, source } = context;
   const own = await startOwnServer(group, directory);
   await own.publish(ONE_FILE, source);
   await own.publish(MANY, source, MANY_FILES);
@@ -60,7 +73,7 @@ async function run(): Promise<BenchResult> {
   const receiver = startReceiver(group);
   const measureGroup = {
     one: () => measureOneDevice(context, servers, receiver),
-    fleets: () => measureFleets(context, servers, receiver),
+    fleets: () => measureFleets(context, own, receiver),
     streams: () => measureStreams(context, own, receiver),
     stalled: () => measureStalled(context, receiver),
   };
@@ -69,7 +82,20 @@ async function run(): Promise<BenchResult> {
     report(`${name}:`);
     Object.assign(results, await measureGroup[name]());
   }
-  return { machine: machine(group.cpuMicroseconds()), ...resultsOf(results) };
+  const more = pace.isQuick || values.only !== GROUPS.join(",") ? {} : await measureMore(context, servers, receiver);
+  return { machine: machine(group.cpuMicroseconds()), ...resultsOf(results), ...more };
+}
+
+/** What only the full run has. */
+async function measureMore(context: BenchContext, servers: Servers, receiver: Receiver) {
+  const growth = await measureGrowth(context, servers, receiver);
+  const object = await servers.own.objectOf(ONE_FILE);
+  return { growth, controlPlane: await measureControlPlane(servers.own, object) };
+}
+
+async function save(content: unknown): Promise<void> {
+  await mkdir(dirname(values.json), { recursive: true });
+  await writeFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
 async function check(now: BenchResult): Promise<void> {
@@ -83,13 +109,17 @@ async function check(now: BenchResult): Promise<void> {
 
 try {
   const startedMs = performance.now();
-  const result = await run();
-  console.log(formatResult(result));
-  await mkdir(dirname(values.json), { recursive: true });
-  await writeFile(values.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  if (values.soak) {
+    const samples = await soak(await makeContext(), Number(values.minutes));
+    console.log(formatSoak(samples));
+    await save({ machine: machine(group.cpuMicroseconds()), samples });
+  } else {
+    const result = await run();
+    console.log(formatResult(result));
+    await save(result);
+    if (values.check) await check(result);
+  }
   console.log(`\nsaved as ${values.json} after ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
-  if (values.check) await check(result);
 } finally {
   await group.close();
-  await rm(directory, { recursive: true, force: true });
 }

@@ -1,4 +1,6 @@
 /** Turns what was measured into the table and into what is saved. No IO. */
+import type { ControlPlaneFigures } from "./groups/control-plane.ts";
+import type { GrowthLine } from "./groups/growth.ts";
 import type { Results } from "./harness/bench-context.ts";
 import type { MachineFigures } from "./harness/machine.ts";
 import { type Measurement, megabytesPerSecond, type Spread, spreadOf } from "./harness/measurement.ts";
@@ -21,6 +23,9 @@ export interface LaneResult {
   readonly megabytesPerSecond: Spread;
   readonly serverUsPerBlock: number;
   readonly receiverUsPerBlock: number;
+  /** Of sessions, for each block: copies that were not needed, and retransmission timeouts. */
+  readonly duplicatesPerBlock: number;
+  readonly timeoutsPerBlock: number;
   readonly unfinished: number;
 }
 
@@ -29,6 +34,8 @@ export interface BenchResult {
   readonly machine: MachineFigures;
   readonly rows: readonly RowResult[];
   readonly lanes: readonly LaneResult[];
+  readonly growth?: readonly GrowthLine[];
+  readonly controlPlane?: ControlPlaneFigures;
 }
 
 /** The rows whose lanes were measured. */
@@ -65,8 +72,14 @@ function laneResult(name: string, rounds: readonly Measurement[]): LaneResult {
     megabytesPerSecond: spreadOf(rounds.map(megabytesPerSecond)),
     serverUsPerBlock: serverUsPerBlock(rounds),
     receiverUsPerBlock: spreadOf(rounds.map(({ receiverCpuUs, blocks }) => receiverCpuUs / blocks)).median,
-    unfinished: rounds.reduce((sum, { unfinished = 0 }) => sum + unfinished, 0),
+    duplicatesPerBlock: sum(rounds.map(({ duplicates = 0 }) => duplicates)) / sum(rounds.map(({ blocks }) => blocks)),
+    timeoutsPerBlock: sum(rounds.map(({ timeouts = 0 }) => timeouts)) / sum(rounds.map(({ blocks }) => blocks)),
+    unfinished: sum(rounds.map(({ unfinished = 0 }) => unfinished)),
   };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function serverUsPerBlock(rounds: readonly Measurement[]): number {
@@ -77,8 +90,19 @@ function serverUsPerByte(rounds: readonly Measurement[]): number {
   return spreadOf(rounds.map(({ serverCpuUs, bytes }) => serverCpuUs / bytes)).median;
 }
 
+const LANE_HEAD = [
+  "lane",
+  "MB/s",
+  "spread",
+  "server us/block",
+  "receiver us/block",
+  "rounds",
+  "dup/block",
+  "timeouts/block",
+];
+
 /** The tables for people. */
-export function formatResult({ machine, rows, lanes }: BenchResult): string {
+export function formatResult({ machine, rows, lanes, growth, controlPlane }: BenchResult): string {
   const bench = rows.map((row) => [
     row.label,
     figure(row.value.median),
@@ -95,14 +119,40 @@ export function formatResult({ machine, rows, lanes }: BenchResult): string {
     figure(lane.serverUsPerBlock),
     figure(lane.receiverUsPerBlock),
     String(lane.rounds),
+    lane.duplicatesPerBlock === 0 ? "" : figure(lane.duplicatesPerBlock),
+    lane.timeoutsPerBlock === 0 ? "" : lane.timeoutsPerBlock.toFixed(4),
   ]);
   return [
     machineLine(machine),
     "",
     markdownTable(["row", "ratio", "spread", "by server CPU", "bound", "aim", ""], bench),
     "",
-    markdownTable(["lane", "MB/s", "spread", "server us/block", "receiver us/block", "rounds"], absolute),
+    markdownTable(LANE_HEAD, absolute),
+    ...(growth === undefined ? [] : ["", formatGrowth(growth)]),
+    ...(controlPlane === undefined ? [] : ["", controlPlaneLine(controlPlane)]),
   ].join("\n");
+}
+
+function formatGrowth(lines: readonly GrowthLine[]): string {
+  const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
+  return markdownTable(
+    ["growth", "MB/s", "server us/block", "receiver us/block", "server MiB", "receiver MiB", "kernel MiB"],
+    lines.map((line) => [
+      line.label,
+      figure(line.megabytesPerSecond),
+      figure(line.serverUsPerBlock),
+      figure(line.receiverUsPerBlock),
+      mebibytes(line.serverBytes),
+      mebibytes(line.receiverBytes),
+      mebibytes(line.kernelBytes),
+    ]),
+  );
+}
+
+function controlPlaneLine(figures: ControlPlaneFigures): string {
+  const { createsPerSecond, createP50Ms, createP99Ms, listPages, listP50Ms, listP99Ms } = figures;
+  const creates = `CreateStream: ${figure(createsPerSecond)} a second, p50 ${figure(createP50Ms)} ms, p99 ${figure(createP99Ms)} ms`;
+  return `${creates}; ListStreams, ${listPages} pages of 250: p50 ${figure(listP50Ms)} ms, p99 ${figure(listP99Ms)} ms`;
 }
 
 function machineLine(machine: MachineFigures): string {

@@ -33,11 +33,11 @@ export async function measureStalled(context: BenchContext, receiver: Receiver):
     Object.assign(results, beside, { [`queue of ${name}`]: [await queueOf(context, own, devices)] });
   }
   // The same once more without them: what else the machine did meanwhile falls on both.
-  group.stop(stallers.pid);
+  await group.end([stallers.pid]);
   await isQuiet(own);
   const after = await interleave(context, { "healthy beside 0": healthy }, true);
   results["healthy beside 0"] = [...(results["healthy beside 0"] ?? []), ...(after["healthy beside 0"] ?? [])];
-  for (const pid of own.pids) group.stop(pid);
+  await group.end(own.pids);
   return results;
 }
 

@@ -47,7 +47,7 @@ export class Channel<Ask, Reply> {
   }
 }
 
-/** The answering end: `answer` takes each question; the process ends with the one that asks. */
+/** The answering end: `answer` takes each question. */
 export function answerQuestions<Ask, Reply>(answer: (ask: Ask) => Promise<Reply>): void {
   process.on("message", (message) => {
     const { id, ask } = message as Question;
@@ -56,7 +56,11 @@ export function answerQuestions<Ask, Reply>(answer: (ask: Ask) => Promise<Reply>
       (error: unknown) => process.send?.({ id, error: String(error) } satisfies Answer),
     );
   });
+}
+
+/** Ends this process when the one that started it ends or asks for it; not on Ctrl-C, which reaches the whole terminal. */
+export function endWithParent(): void {
   process.on("disconnect", () => process.exit());
-  // Ctrl-C reaches the whole terminal; this process ends with its parent.
+  process.on("SIGTERM", () => process.exit());
   process.on("SIGINT", () => {});
 }

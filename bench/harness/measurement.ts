@@ -14,6 +14,9 @@ export interface Measurement {
   readonly p99Ms?: number;
   /** Devices that were asked to finish and did not. */
   readonly unfinished?: number;
+  /** Blocks that came more than once, and times that a session's retransmission timer fired. */
+  readonly duplicates?: number;
+  readonly timeouts?: number;
   /** A figure that is no rate, in the unit its row names. */
   readonly figure?: number;
 }

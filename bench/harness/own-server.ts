@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import { publishFiles } from "../../cli/publish-command.ts";
+import type { StreamRecord } from "../../publisher/protocol/stream.ts";
 import { openSqliteRegistry } from "../../publisher/registry/sqlite-registry.ts";
+import type { StreamRegistry } from "../../publisher/registry/stream-registry.ts";
 import type { SourceFile } from "../receivers/tasks.ts";
 import { Channel } from "./channel.ts";
 import { type ProcessGroup, readyLine } from "./process-group.ts";
@@ -27,6 +29,8 @@ export interface OwnServer {
   state(): Promise<ServerState>;
   /** Makes a stream of one file, `copies` times. */
   publish(streamId: string, source: Source, copies?: number): Promise<void>;
+  /** Where the only file of a stream is stored. */
+  objectOf(streamId: string): Promise<{ bucket: string; key: string }>;
   /** Registers more streams like one that is there; their ids are `<streamId>-<n>`, from 1 on. */
   registerLike(streamId: string, count: number): Promise<void>;
 }
@@ -55,6 +59,13 @@ export async function startOwnServer(group: ProcessGroup, directory: string): Pr
       const where = { bucket: "bench", endpoint: http, s3Endpoint: s3, region: "us-east-1" };
       await publishFiles({ streamId, files, ...where, json: true }, () => {});
     },
+    objectOf: async (streamId) => {
+      const registry = openSqliteRegistry(registryPath);
+      const { files } = await liveStream(registry, streamId);
+      await registry.close();
+      const { bucket = "", key = "" } = files[0]?.s3Location ?? {};
+      return { bucket, key };
+    },
     registerLike: (streamId, count) => registerLike(registryPath, streamId, count),
   };
 }
@@ -63,15 +74,20 @@ export async function startOwnServer(group: ProcessGroup, directory: string): Pr
 async function registerLike(path: string, streamId: string, count: number): Promise<void> {
   const registry = openSqliteRegistry(path);
   try {
-    const model = await registry.find(streamId);
-    if (model?.state !== "live") throw new Error(`there is no stream ${streamId}`);
+    const model = await liveStream(registry, streamId);
     for (let index = 1; index <= count; index++) {
-      const record = { ...model.record, streamId: `${streamId}-${index}` };
+      const record = { ...model, streamId: `${streamId}-${index}` };
       await registry.change(record.streamId, () => ({ state: "live", record }));
     }
   } finally {
     await registry.close();
   }
+}
+
+async function liveStream(registry: StreamRegistry, streamId: string): Promise<StreamRecord> {
+  const entry = await registry.find(streamId);
+  if (entry?.state !== "live") throw new Error(`there is no stream ${streamId}`);
+  return entry.record;
 }
 
 /** Writes a file of random bytes. */

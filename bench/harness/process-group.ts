@@ -20,6 +20,9 @@ export interface ProcessOptions {
 
 const CORE_OF = { server: "0", receiver: "1" } as const;
 
+/** How long a process may take to end. */
+const GRACE_MS = 5_000;
+
 /** Whether processes are pinned: taskset is there and the machine has two processors. */
 export const isPinned: boolean = availableParallelism() > 1 && spawnSync("taskset", ["--version"]).status === 0;
 
@@ -69,24 +72,16 @@ export class ProcessGroup {
     return this.endedCpuUs + cpuMicroseconds([...this.running].flatMap(({ pid }) => pid ?? []));
   }
 
-  /** Ends one process by its id, without waiting. */
-  stop(pid: number): void {
-    for (const child of this.running) {
-      if (child.pid !== pid) continue;
-      this.endedCpuUs += cpuMicroseconds([pid]);
-      child.kill("SIGTERM");
-    }
+  /** Ends processes of this group by their ids, and waits for it. */
+  async end(pids: readonly number[]): Promise<void> {
+    const ending = [...this.running].filter(({ pid }) => pid !== undefined && pids.includes(pid));
+    this.endedCpuUs += cpuMicroseconds(pids);
+    await Promise.all(ending.map(endProcess));
   }
 
   /** Ends all that is running and waits for it. */
   async close(): Promise<void> {
-    const ends = [...this.running].map((child) =>
-      child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined,
-    );
-    this.kill("SIGTERM");
-    const impatient = setTimeout(() => this.kill("SIGKILL"), 5_000);
-    await Promise.all(ends);
-    clearTimeout(impatient);
+    await Promise.all([...this.running].map(endProcess));
   }
 
   private kill(signal: NodeJS.Signals): void {
@@ -94,12 +89,14 @@ export class ProcessGroup {
   }
 }
 
-/** Ends one process and waits for it. */
-export async function stopProcess(child: ChildProcess): Promise<void> {
+/** Ends one process and waits for it; one that does not end by itself is killed. */
+async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
   child.kill("SIGTERM");
+  const impatient = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
   await ended;
+  clearTimeout(impatient);
 }
 
 /** The first line on stdout that `isReady` accepts; rejects when the process ends before. The rest is read and dropped. */

@@ -15,6 +15,9 @@ export interface ServerState {
   readonly bufferBytes: number;
 }
 
+// The server is told to stop as by a person; if the benchmark is gone, nobody else will.
+process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
+
 const sockets = new Set<Socket>();
 
 subscribe("net.server.socket", (message) => {

@@ -40,9 +40,10 @@ export async function measureFleet(task: FleetTask): Promise<Measurement> {
     serverCpuUs: cpuMicroseconds(task.serverPids) - serverUs,
     receiverCpuUs: cpuMicroseconds([process.pid]) - receiverUs,
   };
-  const result = { seconds, ...cpu, ...count(devices, startedMs) };
-  const { unfinished } = result;
+  const unfinished = devices.filter(({ isEnded }) => !isEnded).length;
+  // A session counts what it did when it ends.
   for (const device of devices) device.stop();
+  const result = { seconds, ...cpu, ...count(devices, startedMs) };
   if (unfinished > 0 && task.isRate !== true)
     console.error(`${unfinished} of ${task.devices} devices did not finish in time`);
   return result;
@@ -69,6 +70,8 @@ function count(
   return {
     bytes: devices.reduce((sum, { stats }) => sum + stats.bytes, 0),
     blocks: devices.reduce((sum, { stats }) => sum + stats.blocks, 0),
+    duplicates: devices.reduce((sum, { stats }) => sum + stats.duplicates, 0),
+    timeouts: devices.reduce((sum, { stats }) => sum + stats.timeouts, 0),
     unfinished: devices.length - finished.length,
     ...(finished.length > 0 && { p50Ms: percentile(timesMs, 0.5), p99Ms: percentile(timesMs, 0.99) }),
   };

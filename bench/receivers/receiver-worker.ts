@@ -1,5 +1,5 @@
 /** A receiver process: measures what it is asked to, one thing after another, and ends with the benchmark. */
-import { answerQuestions } from "../harness/channel.ts";
+import { answerQuestions, endWithParent } from "../harness/channel.ts";
 import type { Measurement } from "../harness/measurement.ts";
 import { measureAgent } from "./agent-measurement.ts";
 import { measureFleet } from "./fleet-measurement.ts";
@@ -9,6 +9,7 @@ import { measureWindow } from "./window-devices.ts";
 
 const stalledDevices = new StalledDevices();
 
+endWithParent();
 answerQuestions<ReceiverTask, Measurement | undefined>(async (task) => {
   switch (task.kind) {
     case "window":

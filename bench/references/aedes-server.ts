@@ -11,6 +11,7 @@ import { silentLog } from "../../shared/log.ts";
 import { blockLength } from "../../shared/protocol/blocks.ts";
 import { DataFrame } from "../../shared/protocol/data-frame.ts";
 import type { PublisherTransport } from "../../shared/transport.ts";
+import { endWithParent } from "../harness/channel.ts";
 
 type Lane = "broker" | "client";
 type Send = (thing: string, topic: string, payload: Uint8Array) => void;
@@ -40,8 +41,7 @@ const server = createServer({ noDelay: true }, aedes.handle);
 server.listen({ port: 0, host: "127.0.0.1", backlog: BACKLOG }, () => {
   process.send?.({ url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}` });
 });
-process.on("disconnect", () => process.exit());
-process.on("SIGINT", () => {});
+endWithParent();
 
 function transportOver(sendOne: Send): PublisherTransport {
   return {

@@ -6,6 +6,7 @@ import { blockLength } from "../../shared/protocol/blocks.ts";
 import { DataFrame, publishLength, writePublishHead } from "../../shared/protocol/data-frame.ts";
 import { decodeGet } from "../../shared/protocol/decode.ts";
 import { formatTopic, parseTopic } from "../../shared/protocol/topics.ts";
+import { endWithParent } from "../harness/channel.ts";
 
 /** Bytes in one write; larger and smaller ones are slower here. */
 const WRITE_BYTES = 64 * 1024;
@@ -31,8 +32,7 @@ const server = createServer({ noDelay: true }, (socket) => {
 server.listen(0, "127.0.0.1", () => {
   process.send?.({ url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}` });
 });
-process.on("disconnect", () => process.exit());
-process.on("SIGINT", () => {});
+endWithParent();
 
 /** All blocks of the file as one run of PUBLISH packets, as the request asks for them. */
 function frameFile(getTopic: string, payload: Uint8Array): Buffer {

@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Measurement } from "../harness/measurement.ts";
 import type { OwnServer, Source } from "../harness/own-server.ts";
-import { outputOf, type ProcessGroup, readyLine, stopProcess } from "../harness/process-group.ts";
+import { outputOf, type ProcessGroup, readyLine } from "../harness/process-group.ts";
 
 /** A running reference that devices connect to. */
 export interface ReferenceServer {
@@ -89,7 +89,7 @@ export async function startMosquitto(
     const pids = [broker.pid ?? 0, publisher.pid ?? 0];
     const args = ["receive", ...where, ...[requestBlocks, 2, measureMs, ...pids].map(String)];
     const measurement = JSON.parse(await outputOf(group.start({ side: "receiver", command: program, args })));
-    await stopProcess(publisher);
+    await group.end([publisher.pid ?? 0]);
     return measurement;
   };
 }

@@ -35,6 +35,8 @@ export class BlockLedger {
   private readonly orderOf: Uint32Array;
   private outstanding: Outstanding[] = [];
   private lastOrder = 0;
+  /** Every block of a lower id is held or asked for: the search for missing ones begins here. */
+  private noneMissingBelow = 0;
   /** Blocks of a lower order that are missing were overtaken. */
   private lostBelow = 0;
   heldCount: number;
@@ -62,9 +64,10 @@ export class BlockLedger {
     const found = new Uint32Array(Math.min(most, this.blockCount));
     let count = 0;
     let bytes = 0;
-    let blockId = nextClearBit(this.held, 0, this.blockCount);
+    let blockId = nextClearBit(this.held, this.noneMissingBelow, this.blockCount);
     for (; blockId >= 0 && count < found.length; blockId = nextClearBit(this.held, blockId + 1, this.blockCount)) {
       if (this.orderOf[blockId] !== 0) continue;
+      if (count === 0) this.noneMissingBelow = blockId;
       bytes += this.lengthOf(blockId);
       if (bytes > maxBytes && count > 0) break;
       found[count++] = blockId;
@@ -153,6 +156,7 @@ export class BlockLedger {
       if (order >= lostBelow) break;
       this.orderOf[blockId] = 0;
       this.askedBytes -= this.lengthOf(blockId);
+      this.noneMissingBelow = Math.min(this.noneMissingBelow, blockId);
       lost++;
     }
     return lost;

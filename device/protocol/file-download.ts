@@ -5,6 +5,9 @@ import type { FlowWindow } from "./flow-window.ts";
 import { blocksPerAnswer, formatGet, planBlocks } from "./request-planner.ts";
 import type { FileProgress } from "./session-types.ts";
 
+/** What most blocks lead to. */
+const NO_REQUESTS: readonly GetRequest[] = [];
+
 /** The part of a file's progress that is counted here. */
 export type Counters = {
   -readonly [Key in "resumedBlocks" | "requests" | "duplicates" | "impossible" | "timeouts"]: FileProgress[Key];
@@ -99,11 +102,12 @@ export class FileDownload {
   }
 
   /** The requests that the window has room for; they count as sent. `tokenSuffix` gives a new one each time. */
-  nextRequests(urgent: boolean, nowMs: number, tokenSuffix: () => string): GetRequest[] {
-    const requests: GetRequest[] = [];
+  nextRequests(urgent: boolean, nowMs: number, tokenSuffix: () => string): readonly GetRequest[] {
+    let requests: GetRequest[] | undefined;
     for (;;) {
       const blockIds = planBlocks(this.ledger, this.options.window.bytes, urgent);
-      if (blockIds.length === 0) return requests;
+      if (blockIds.length === 0) return requests ?? NO_REQUESTS;
+      requests ??= [];
       requests.push(this.send(blockIds, nowMs, tokenSuffix(), false));
     }
   }
@@ -112,7 +116,7 @@ export class FileDownload {
    * Asks again for the blocks that were asked for first and did not come, or for the next ones when none are asked for.
    * They are few: if the answers are only late, this is all that comes twice, and if they are lost, its answer shows it.
    */
-  probe(nowMs: number, tokenSuffix: () => string): GetRequest[] {
+  probe(nowMs: number, tokenSuffix: () => string): readonly GetRequest[] {
     this.counters.timeouts++;
     const most = Math.min(PROBE_BLOCKS, blocksPerAnswer(this.options.blockSizeBytes));
     const blockIds = this.ledger.findOldestAsked(most);

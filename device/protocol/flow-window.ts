@@ -114,7 +114,14 @@ export class FlowWindow {
   }
 
   private get productBytes(): number {
-    return this.leastRoundTripMs === Infinity ? 0 : GAIN * Math.max(...this.rates) * this.leastRoundTripMs;
+    return this.leastRoundTripMs === Infinity ? 0 : GAIN * this.highestRate * this.leastRoundTripMs;
+  }
+
+  /** Looked at for every block, so it makes no argument list of the rates. */
+  private get highestRate(): number {
+    let highest = 0;
+    for (const rate of this.rates) if (rate > highest) highest = rate;
+    return highest;
   }
 
   private noteRate(rate: number): void {
@@ -124,7 +131,7 @@ export class FlowWindow {
 
   private endRound(): void {
     this.roundEndsAtBytes = this.deliveredBytes;
-    const rate = Math.max(...this.rates);
+    const rate = this.highestRate;
     const isBeyondLink = this.isRoundTripDoubtful(rate);
     this.roundLeastMs = Number.POSITIVE_INFINITY;
     this.rates.push(0);

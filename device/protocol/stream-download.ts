@@ -37,6 +37,8 @@ export class StreamDownload extends SessionCore {
   private counters: Counters | undefined;
   private restarts = 0;
   private repairs = 0;
+  /** Made once: every block may lead to a request. */
+  private readonly tokenSuffix = (): string => this.nextNumber();
 
   constructor(options: SessionOptions) {
     super(options);
@@ -76,7 +78,7 @@ export class StreamDownload extends SessionCore {
     this.timer.backOff();
     // One lost message is no news; a second silence may be another link.
     if (this.fruitlessRounds > 1) this.window.forget();
-    this.publish(this.current?.probe(nowMs, () => this.nextNumber()) ?? [], nowMs);
+    this.publish(this.current?.probe(nowMs, this.tokenSuffix) ?? [], nowMs);
   }
 
   private describe(nowMs: number): void {
@@ -216,10 +218,7 @@ export class StreamDownload extends SessionCore {
       this.disarmTimer();
       this.commands.push({ do: "verifyFile", file: current.file });
     } else if (this.online) {
-      this.publish(
-        current.nextRequests(urgent, nowMs, () => this.nextNumber()),
-        nowMs,
-      );
+      this.publish(current.nextRequests(urgent, nowMs, this.tokenSuffix), nowMs);
     }
   }
 
