@@ -20,12 +20,14 @@ import { type BenchResult, formatResult, resultsOf } from "./report.ts";
 import { formatSoak, soak } from "./soak.ts";
 
 const MEBIBYTE = 1024 * 1024;
-const QUICK: Pace = { isQuick: true, rounds: 3, measureMs: 300, fleetWindowMs: 2_000 };
+const QUICK: Pace = { isQuick: true, rounds: 3, measureMs: 250, fleetWindowMs: 2_000 };
 const FULL: Pace = { isQuick: false, rounds: 7, measureMs: 1_000, fleetWindowMs: 10_000 };
 const inResults = (name: string): string => fileURLToPath(new URL(`./results/${name}.json`, import.meta.url));
 
 const GROUPS = ["one", "fleets", "streams", "stalled"] as const;
 const SOAK_MINUTES = 10;
+/** With more than this share of the machine's time spent by other programs, a ratio says little. */
+const QUIET_SHARE = 0.1;
 
 const { values } = parseArgs({
   options: {
@@ -41,6 +43,8 @@ const { values } = parseArgs({
     minutes: { type: "string", default: String(SOAK_MINUTES) },
     /** Only these groups, with commas between. */
     only: { type: "string", default: GROUPS.join(",") },
+    /** Only these lanes, as the second table names them, with semicolons between. */
+    lanes: { type: "string" },
     /** Where the agent writes. */
     "disk-directory": { type: "string", default: tmpdir() },
   },
@@ -54,7 +58,8 @@ const report = (line: string): void => console.error(line);
 
 async function makeContext(): Promise<BenchContext> {
   const source = await makeSource(directory, 2 * MEBIBYTE);
-  return { group, pace: values.quick ? QUICK : FULL, directory, source, report };
+  const lanes = values.lanes === undefined ? undefined : new Set(values.lanes.split(";"));
+  return { group, pace: values.quick ? QUICK : FULL, directory, source, report, ...(lanes && { lanes }) };
 }
 
 async function run(): Promise<BenchResult> {
@@ -100,9 +105,14 @@ async function save(content: unknown): Promise<void> {
 
 async function check(now: BenchResult): Promise<void> {
   const saved = JSON.parse(await readFile(values.baseline, "utf8")) as BenchResult;
-  const { worse, better } = findMoves(saved, now);
+  const { worse, better, missing } = findMoves(saved, now);
+  const busiest = Math.max(saved.machine.otherShare, now.machine.otherShare);
+  if (busiest > QUIET_SHARE) {
+    console.log(`other programs had ${(busiest * 100).toFixed(0)} % of the processor time: ratios move by themselves`);
+  }
   for (const line of better) console.log(`better: ${line}`);
   for (const line of worse) console.log(`worse: ${line}`);
+  if (missing.length > 0) console.log(`not measured: ${missing.join("; ")}`);
   if (better.length + worse.length === 0) console.log("no ratio moved by more than 15 %");
   if (worse.length > 0) process.exitCode = 1;
 }

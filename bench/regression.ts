@@ -4,16 +4,22 @@ import type { BenchResult } from "./report.ts";
 /** A ratio that moves by more than this is named. */
 const TOLERATED_SHARE = 0.15;
 
-/** A sentence for each row that moved by more than 15 %, for better or worse, or is gone. */
-export function findMoves(
-  saved: Pick<BenchResult, "rows">,
-  now: Pick<BenchResult, "rows">,
-): { worse: string[]; better: string[] } {
-  const moves = { worse: [] as string[], better: [] as string[] };
+type Rows = Pick<BenchResult, "rows">;
+
+/** What changed: a line for each row that moved by more than 15 %, and the rows that were not measured this time. */
+interface Moves {
+  readonly worse: string[];
+  readonly better: string[];
+  readonly missing: string[];
+}
+
+/** Compares every saved row with this run's. */
+export function findMoves(saved: Rows, now: Rows): Moves {
+  const moves: Moves = { worse: [], better: [], missing: [] };
   for (const row of saved.rows) {
     const match = now.rows.find(({ id }) => id === row.id);
     if (match === undefined) {
-      moves.worse.push(`${row.label}: not measured this time`);
+      moves.missing.push(row.label);
       continue;
     }
     const change = match.value.median / row.value.median - 1;

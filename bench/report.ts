@@ -8,10 +8,12 @@ import { ROWS, type Row } from "./rows.ts";
 
 /** A row with its figures. */
 export interface RowResult extends Row {
-  /** The ratio of the medians, with the least and the most of the rounds' own ratios; or the figure. */
+  /** The ratio of the medians; the least and the most are of the rounds' own ratios. Or the figure as it is. */
   readonly value: Spread;
   /** How many times less processor time a block takes on the server's side. */
   readonly cpuRatio?: number;
+  /** The ratio if each side had its processor to itself: bytes for the processor time of the busier side. */
+  readonly busierRatio?: number;
   /** Whether the bound is kept; absent without one. */
   readonly isGood?: boolean;
 }
@@ -50,7 +52,11 @@ function rowResult(row: Row, results: Results): RowResult | undefined {
   const reference = row.reference === undefined ? undefined : results[row.reference];
   if (lane === undefined || (row.reference !== undefined && reference === undefined)) return undefined;
   const value = spreadOfRow(row, lane, reference ?? []);
-  const cpu = reference && { cpuRatio: serverUsPerByte(reference) / serverUsPerByte(lane) };
+  const cpu = reference && {
+    cpuRatio:
+      usPerByte(reference, ({ serverCpuUs }) => serverCpuUs) / usPerByte(lane, ({ serverCpuUs }) => serverCpuUs),
+    busierRatio: usPerByte(reference, busierUs) / usPerByte(lane, busierUs),
+  };
   if (row.bound === undefined) return { ...row, value, ...cpu };
   const isGood = row.kind === "throughput" ? value.median >= row.bound : value.median <= row.bound;
   return { ...row, value, ...cpu, isGood };
@@ -61,8 +67,10 @@ function spreadOfRow({ kind }: Row, lane: readonly Measurement[], reference: rea
   if (kind === "tail") return spreadOf(lane.map(({ p50Ms = Number.NaN, p99Ms = Number.NaN }) => p99Ms / p50Ms));
   const own = lane.map(megabytesPerSecond);
   const other = reference.map(megabytesPerSecond);
-  const ratios = spreadOf(own.map((rate, round) => rate / (other[round] ?? Number.NaN)));
-  return { ...ratios, median: spreadOf(own).median / spreadOf(other).median };
+  const middle = spreadOf(other).median;
+  const isPaired = own.length === other.length;
+  const ratios = spreadOf(own.map((rate, round) => rate / (isPaired ? (other[round] ?? middle) : middle)));
+  return { ...ratios, median: spreadOf(own).median / middle };
 }
 
 function laneResult(name: string, rounds: readonly Measurement[]): LaneResult {
@@ -86,8 +94,12 @@ function serverUsPerBlock(rounds: readonly Measurement[]): number {
   return spreadOf(rounds.map(({ serverCpuUs, blocks }) => serverCpuUs / blocks)).median;
 }
 
-function serverUsPerByte(rounds: readonly Measurement[]): number {
-  return spreadOf(rounds.map(({ serverCpuUs, bytes }) => serverCpuUs / bytes)).median;
+function busierUs({ serverCpuUs, receiverCpuUs }: Measurement): number {
+  return Math.max(serverCpuUs, receiverCpuUs);
+}
+
+function usPerByte(rounds: readonly Measurement[], pick: (round: Measurement) => number): number {
+  return spreadOf(rounds.map((round) => pick(round) / round.bytes)).median;
 }
 
 const LANE_HEAD = [
@@ -108,6 +120,7 @@ export function formatResult({ machine, rows, lanes, growth, controlPlane }: Ben
     figure(row.value.median),
     `${figure(row.value.min)}-${figure(row.value.max)}`,
     row.cpuRatio === undefined ? "" : figure(row.cpuRatio),
+    row.busierRatio === undefined ? "" : figure(row.busierRatio),
     row.bound === undefined ? "" : `${row.kind === "throughput" ? ">=" : "<="} ${row.bound}`,
     row.aim === undefined ? "" : String(row.aim),
     row.isGood === undefined ? "" : row.isGood ? "ok" : "FALLS SHORT",
@@ -125,7 +138,7 @@ export function formatResult({ machine, rows, lanes, growth, controlPlane }: Ben
   return [
     machineLine(machine),
     "",
-    markdownTable(["row", "ratio", "spread", "by server CPU", "bound", "aim", ""], bench),
+    markdownTable(["row", "ratio", "spread", "by server CPU", "by busier CPU", "bound", "aim", ""], bench),
     "",
     markdownTable(LANE_HEAD, absolute),
     ...(growth === undefined ? [] : ["", formatGrowth(growth)]),

@@ -96,11 +96,13 @@ async function peerLanes({ group, directory, source, pace, report }: BenchContex
   return {
     ...(askMosquitto && {
       mosquitto: () => askMosquitto(BLOCK_BYTES, IN_FLIGHT.requestBlocks, measureMs),
-      "mosquitto, 256 B": () => askMosquitto(SMALL.blockSizeBytes, SMALL.requestBlocks, measureMs),
+      ...(!pace.isQuick && {
+        "mosquitto, 256 B": () => askMosquitto(SMALL.blockSizeBytes, SMALL.requestBlocks, measureMs),
+      }),
     }),
     ...(askNginx && {
       "nginx, 8 connections": () => askNginx(BLOCK_BYTES, 8, measureMs),
-      "nginx, 2 MiB": () => askNginx(source.sizeBytes, 1, measureMs),
+      ...(!pace.isQuick && { "nginx, 2 MiB": () => askNginx(source.sizeBytes, 1, measureMs) }),
     }),
   };
 }

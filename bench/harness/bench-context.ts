@@ -28,6 +28,8 @@ export interface BenchContext {
   readonly directory: string;
   /** 2 MiB. */
   readonly source: Source;
+  /** Only these lanes; all when absent. */
+  readonly lanes?: ReadonlySet<string>;
   readonly report: (line: string) => void;
 }
 
@@ -56,6 +58,7 @@ export async function interleave(context: BenchContext, lanes: Lanes, warmUp: bo
   const results: Results = {};
   for (let round = warmUp ? -1 : 0; round < context.pace.rounds; round++) {
     for (const [name, run] of Object.entries(lanes)) {
+      if (context.lanes?.has(name) === false) continue;
       const measurement = await run();
       if (round >= 0) results[name] = [...(results[name] ?? []), measurement];
     }

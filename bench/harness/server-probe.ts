@@ -15,8 +15,15 @@ export interface ServerState {
   readonly bufferBytes: number;
 }
 
-// The server is told to stop as by a person; if the benchmark is gone, nobody else will.
-process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
+// The server ends by itself when it is told to, but an open channel would keep it; if the benchmark is gone, nobody tells it.
+let isTold = false;
+process.once("SIGTERM", () => {
+  isTold = true;
+  if (process.connected) process.disconnect();
+});
+process.once("disconnect", () => {
+  if (!isTold) process.kill(process.pid, "SIGTERM");
+});
 
 const sockets = new Set<Socket>();
 
