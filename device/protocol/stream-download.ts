@@ -239,7 +239,8 @@ export class StreamDownload extends SessionCore {
 
   takeRejection(rejection: RejectedMessage, nowMs: number): void {
     const request = REQUEST_IN_STAGE[this.stage] ?? "get";
-    if (rejection.clientToken !== undefined && !this.isOutstanding(rejection.clientToken)) return;
+    // What was asked before the connection went is given up; the stream is described anew when it is back.
+    if (!this.online || (rejection.clientToken !== undefined && !this.isOutstanding(rejection.clientToken))) return;
     this.lastRejection = rejection;
     const reaction = reactTo(rejection.code, request);
     if (reaction === "fail") {

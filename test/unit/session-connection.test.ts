@@ -92,6 +92,16 @@ describe.each(Object.keys(STAGES))("a connection lost while %s", (stage) => {
     expect(driver.session.deadlineMs).toBeUndefined();
   });
 
+  it("is not answered: a rejection that comes late sends nothing and moves no deadline", () => {
+    const driver = reach();
+    driver.feed({ on: "disconnected" });
+    const { deadlineMs } = driver.session;
+    for (const code of ["VersionMismatch", "ETagMismatch", "InternalError", "ResourceNotFound"] as const) {
+      expect(driver.feed({ on: "rejected", rejection: { code, message: "late" } })).toEqual([]);
+    }
+    expect(driver.session.deadlineMs).toBe(deadlineMs);
+  });
+
   it("is waited for as long as the caller says, and keeps that deadline whatever arrives late", () => {
     const driver = reach();
     driver.feed({ on: "disconnected" });
