@@ -1,4 +1,7 @@
-/** Measures simulated devices against a running server: throughput, time per block and memory, on both sides. */
+/**
+ * Measures simulated devices against a running server: throughput, time per block and memory, on both sides. Run it with
+ * `node --max-semi-space-size=4`: otherwise the memory per device is mostly that of the young generation.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { FleetDevice } from "../device/fleet/fleet-device.ts";

@@ -25,6 +25,8 @@ const FULL: Pace = { isQuick: false, rounds: 7, measureMs: 1_000, fleetWindowMs:
 const inResults = (name: string): string => fileURLToPath(new URL(`./results/${name}.json`, import.meta.url));
 
 const GROUPS = ["one", "fleets", "streams", "stalled"] as const;
+/** What a quick run leaves out. */
+const LONG_GROUPS = ["growth", "control"] as const;
 const SOAK_MINUTES = 10;
 /** With more than this share of the machine's time spent by other programs, a ratio says little. */
 const QUIET_SHARE = 0.1;
@@ -42,7 +44,7 @@ const { values } = parseArgs({
     soak: { type: "boolean", default: false },
     minutes: { type: "string", default: String(SOAK_MINUTES) },
     /** Only these groups, with commas between. */
-    only: { type: "string", default: GROUPS.join(",") },
+    only: { type: "string" },
     /** Only these lanes, as the second table names them, with semicolons between. */
     lanes: { type: "string" },
     /** Where the agent writes. */
@@ -64,7 +66,7 @@ async function makeContext(): Promise<BenchContext> {
 
 async function run(): Promise<BenchResult> {
   const context = await makeContext();
-  const { pace, source } = context;
+  const { source } = context;
   const own = await startOwnServer(group, directory);
   await own.publish(ONE_FILE, source);
   await own.publish(MANY, source, MANY_FILES);
@@ -83,19 +85,24 @@ async function run(): Promise<BenchResult> {
     stalled: () => measureStalled(context, receiver),
   };
   const results: Results = {};
-  for (const name of GROUPS.filter((each) => values.only.split(",").includes(each))) {
+  for (const name of GROUPS.filter(isWanted)) {
     report(`${name}:`);
     Object.assign(results, await measureGroup[name]());
   }
-  const more = pace.isQuick || values.only !== GROUPS.join(",") ? {} : await measureMore(context, servers, receiver);
+  const more = await measureMore(context, servers, receiver);
   return { machine: machine(group.cpuMicroseconds()), ...resultsOf(results), ...more };
 }
 
-/** What only the full run has. */
-async function measureMore(context: BenchContext, servers: Servers, receiver: Receiver) {
-  const growth = await measureGrowth(context, servers, receiver);
-  const object = await servers.own.objectOf(ONE_FILE);
-  return { growth, controlPlane: await measureControlPlane(servers.own, object) };
+function isWanted(name: (typeof GROUPS)[number] | (typeof LONG_GROUPS)[number]): boolean {
+  if (values.only !== undefined) return values.only.split(",").includes(name);
+  return !values.quick || (name !== "growth" && name !== "control");
+}
+
+async function measureMore(context: BenchContext, servers: Servers, receiver: Receiver): Promise<Partial<BenchResult>> {
+  const growth = isWanted("growth") ? await measureGrowth(context, servers, receiver) : undefined;
+  if (!isWanted("control")) return growth ? { growth } : {};
+  const controlPlane = await measureControlPlane(servers.own, await servers.own.objectOf(ONE_FILE));
+  return { ...(growth && { growth }), controlPlane };
 }
 
 async function save(content: unknown): Promise<void> {
