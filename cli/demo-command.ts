@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { DownloadedFile } from "../device/file-receiver.ts";
 import type { Log } from "../shared/log.ts";
+import { formatChecksum } from "../shared/protocol/block-checksums.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
-import { download, formatCrc32 } from "./download-command.ts";
+import { download } from "./download-command.ts";
 import { publishFiles } from "./publish-command.ts";
 import { type Server, startServer } from "./server.ts";
 import { interruption, print, tell, untilAborted } from "./terminal.ts";
@@ -128,7 +129,7 @@ async function printTable(
         `${file.blocks}`,
         `${file.requests}`,
         `${file.milliseconds} ms`,
-        formatCrc32(file.crc32),
+        formatChecksum(file.crc32),
         original.equals(copy) ? "ok" : "DIFFERS",
       ];
     }),

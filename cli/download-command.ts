@@ -6,6 +6,7 @@ import type { ExpectedDigests } from "../device/protocol/expected-digests.ts";
 import { systemClock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import { createDeviceTransport } from "../shared/mqtt-connection.ts";
+import { formatChecksum } from "../shared/protocol/block-checksums.ts";
 import type { Format } from "../shared/protocol/topics.ts";
 import { systemRandom } from "../shared/random.ts";
 import { showDownload } from "./download-progress.ts";
@@ -40,7 +41,7 @@ export async function runDownload(options: DownloadCommandOptions): Promise<void
     const resumed = file.resumedBlocks === 0 ? "" : `, ${file.resumedBlocks} of them held before`;
     const based = file.baseBlocks === 0 ? "" : `, ${file.baseBlocks} of them taken from the base`;
     print(
-      `file ${file.fileId}  ${file.path}  ${file.sizeBytes} bytes in ${file.blocks} blocks${resumed}${based}, ${file.requests} requests, ${file.milliseconds} ms, crc32 ${formatCrc32(file.crc32)}, verified by ${file.verified}`,
+      `file ${file.fileId}  ${file.path}  ${file.sizeBytes} bytes in ${file.blocks} blocks${resumed}${based}, ${file.requests} requests, ${file.milliseconds} ms, crc32 ${formatChecksum(file.crc32)}, verified by ${file.verified}`,
     );
   }
   if (result.files.some(({ verified }) => verified === "size")) {
@@ -82,11 +83,6 @@ export async function download(
   }
 }
 
-/** A CRC-32 as people write it: 8 lowercase hex digits. */
-export function formatCrc32(crc32: number): string {
-  return crc32.toString(16).padStart(8, "0");
-}
-
 function formatResult({ streamId, streamVersion, files }: DownloadResult): object {
   return {
     streamId,
@@ -101,7 +97,7 @@ function formatResult({ streamId, streamVersion, files }: DownloadResult): objec
       requests: file.requests,
       duplicates: file.duplicates,
       milliseconds: file.milliseconds,
-      crc32: formatCrc32(file.crc32),
+      crc32: formatChecksum(file.crc32),
       sha256: file.sha256,
       verified: file.verified,
     })),

@@ -1,5 +1,7 @@
 /** A store that stores nothing: it knows which blocks arrived and the CRC-32 of the whole, in whatever order they came. No IO. */
+
 import { clearBit, createBitmap, hasBit, setBit } from "../../shared/protocol/bitmap.ts";
+import { formatChecksum } from "../../shared/protocol/block-checksums.ts";
 import type { DescribedFile } from "../../shared/protocol/messages.ts";
 import type { CrcPlan } from "./crc-combine.ts";
 
@@ -55,7 +57,7 @@ export class VerifyStore {
     if (crc32 === undefined) return { ok: true, verified: "size" };
     const actual = this.combined >>> 0;
     if (actual === crc32) return { ok: true, verified: "digest" };
-    const message = `file ${fileId} is not the original: crc32 is ${formatCrc(actual)}, expected ${formatCrc(crc32)}`;
+    const message = `file ${fileId} is not the original: crc32 is ${formatChecksum(actual)}, expected ${formatChecksum(crc32)}`;
     return { ok: false, code: "DigestMismatch", message };
   }
 
@@ -86,8 +88,4 @@ export class VerifyStore {
     // What was added once goes when it is added again.
     this.combined ^= this.plan.contribution(blockId, blockCrcs[blockId] as number);
   }
-}
-
-function formatCrc(crc32: number): string {
-  return crc32.toString(16).padStart(8, "0");
 }

@@ -1,4 +1,5 @@
 /** What an assembled file is checked against: the digests of the description and those the caller knows. No IO. */
+import { formatChecksum } from "../../shared/protocol/block-checksums.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import type { DescribedFile } from "../../shared/protocol/messages.ts";
 
@@ -28,5 +29,5 @@ export function reconcileDigests(file: DescribedFile, known: ExpectedDigests = {
 
 /** A CRC-32 as people write it, 8 hex digits; a SHA-256 is one already. */
 function formatDigest(digest: number | string | undefined): string {
-  return typeof digest === "number" ? digest.toString(16).padStart(8, "0") : `${digest}`;
+  return typeof digest === "number" ? formatChecksum(digest) : `${digest}`;
 }

@@ -14,3 +14,8 @@ export function blockChecksums(file: Uint8Array, blockSizeBytes: number, first: 
     return checksum(file.subarray(start, start + blockLength(first + index, file.length, blockSizeBytes)));
   });
 }
+
+/** A CRC-32 as people write it: 8 lowercase hex digits. */
+export function formatChecksum(checksum: number): string {
+  return checksum.toString(16).padStart(8, "0");
+}
