@@ -1,6 +1,11 @@
 /** The report of a fleet's run: its documented JSON form, from what the processes came back with. No IO. */
 import type { DeviceOutcome, FaultCounts, FleetOutcome, FleetSnapshot, HeatRow } from "./fleet-outcome.ts";
 import type { FleetPlan } from "./fleet-plan.ts";
+import { countFailures, type FailureGroup } from "./report/failure-groups.ts";
+import { completionTimes, mergeDevices, mergeHeat } from "./report/merge-devices.ts";
+import { mergeTimelines } from "./report/merge-timelines.ts";
+import { nearestRank } from "./report/nearest-rank.ts";
+import { describeLimits } from "./report/run-limits.ts";
 
 /** Rises when a field changes its meaning or goes; new fields leave it. */
 export const REPORT_SCHEMA_VERSION = 1;
@@ -50,24 +55,97 @@ export interface FleetReport {
   readonly versions: Readonly<Record<string, string>>;
   readonly machine?: FleetRunFacts["machine"];
   readonly server?: FleetRunFacts["server"];
-  /** Share of one core that each generator process used, 0-1; empty on a virtual clock. */
+  /** Share of one core that each generator process used, about 0-1 (its helper threads count too); empty on a virtual clock. */
   readonly generatorCpuShares: readonly number[];
   readonly generatorMicrosecondsPerBlock: number | null;
   readonly requests: number;
   readonly duplicates: number;
   readonly timeouts: number;
   readonly faults: FaultCounts;
-  /** Failures by code: how many, one message, and the first 20 names. */
-  readonly failures: readonly {
-    readonly code: string;
-    readonly count: number;
-    readonly message: string;
-    readonly things: readonly string[];
-  }[];
+  /** Failures by code, the most frequent first: how many, one message, and the first 20 names. */
+  readonly failures: readonly FailureGroup[];
   readonly timeline: readonly FleetSnapshot[];
   readonly heat: readonly HeatRow[];
   readonly perDevice: readonly DeviceOutcome[];
 }
 
-/** Builds the report of a run from the outcomes of its processes; the same input gives the same report. */
-export declare function buildReport(plan: FleetPlan, outcomes: readonly FleetOutcome[], facts: FleetRunFacts): FleetReport;
+/**
+ * Builds the report of a run from the outcomes of its processes; the same input gives the same report, to the byte. A
+ * device of the plan that no process speaks of counts as failed, under the code `Unreported`.
+ */
+export function buildReport(plan: FleetPlan, outcomes: readonly FleetOutcome[], facts: FleetRunFacts): FleetReport {
+  const { brokerUrl: _broker, diskDirectory: _disk, ...sharedPlan } = plan;
+  const perDevice = mergeDevices(outcomes, plan.thingPrefix);
+  const durationMs = Math.max(0, ...outcomes.map((outcome) => outcome.durationMs));
+  const beganMs = perDevice.reduce((least, device) => Math.min(least, device.startedMs), durationMs);
+  const completed = perDevice.filter((device) => device.failure === undefined);
+  const times = completionTimes(perDevice);
+  const seconds = round((durationMs - beganMs) / 1000);
+  const keptBytes = sumOf(perDevice, (device) => device.bytes);
+  const verifiedBytes = sumOf(completed, (device) => device.bytes);
+  const isMeasured = !facts.isVirtual && outcomes.every((outcome) => outcome.cpuMs !== undefined);
+  const generatorCpuShares = isMeasured ? outcomes.map(cpuShare) : [];
+  const blocks = sumOf(perDevice, (device) => device.blocks);
+  return {
+    schemaVersion: REPORT_SCHEMA_VERSION,
+    devices: plan.devices,
+    completed: completed.length,
+    failed: plan.devices - completed.length,
+    redundancy: keptBytes === 0 ? null : round(sumOf(perDevice, (device) => device.sentBytes) / keptBytes),
+    seconds,
+    megabytesPerSecond: seconds === 0 ? 0 : round(verifiedBytes / 1e6 / seconds),
+    p50Ms: nearestRank(times, 50),
+    p99Ms: nearestRank(times, 99),
+    peakBytesPerDevice: facts.isVirtual ? null : peakBytesPerDevice(outcomes, plan.devices),
+    seed: plan.seed,
+    command: facts.command,
+    interrupted: facts.interrupted,
+    limits: describeLimits(plan.devices, perDevice, outcomes, generatorCpuShares, facts.interrupted),
+    plan: sharedPlan,
+    versions: facts.versions,
+    ...(facts.machine && !facts.isVirtual ? { machine: facts.machine } : {}),
+    ...(facts.server ? { server: facts.server } : {}),
+    generatorCpuShares,
+    generatorMicrosecondsPerBlock:
+      isMeasured && blocks > 0 ? round((sumOf(outcomes, (outcome) => outcome.cpuMs ?? 0) * 1000) / blocks) : null,
+    requests: sumOf(perDevice, (device) => device.requests),
+    duplicates: sumOf(perDevice, (device) => device.duplicates),
+    timeouts: sumOf(perDevice, (device) => device.timeouts),
+    faults: mergeFaults(outcomes),
+    failures: countFailures(plan, perDevice),
+    timeline: mergeTimelines(outcomes.map((outcome) => outcome.timeline)),
+    heat: mergeHeat(outcomes, perDevice, durationMs),
+    perDevice,
+  };
+}
+
+function cpuShare(outcome: FleetOutcome): number {
+  return outcome.durationMs === 0 ? 0 : round((outcome.cpuMs ?? 0) / outcome.durationMs);
+}
+
+/** What all processes grew by, at each one's highest, over the devices; null when a process did not measure it. */
+function peakBytesPerDevice(outcomes: readonly FleetOutcome[], devices: number): number | null {
+  let grownBytes = 0;
+  for (const { memory } of outcomes) {
+    if (memory === undefined) return null;
+    grownBytes += Math.max(0, memory.peakBytes - memory.idleBytes);
+  }
+  return outcomes.length === 0 ? null : Math.round(grownBytes / devices);
+}
+
+function mergeFaults(outcomes: readonly FleetOutcome[]): FaultCounts {
+  const counts = new Map<string, number>();
+  for (const { faults } of outcomes) {
+    for (const [name, count] of Object.entries(faults)) counts.set(name, (counts.get(name) ?? 0) + count);
+  }
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function sumOf<Item>(items: readonly Item[], countOf: (item: Item) => number): number {
+  return items.reduce((sum, item) => sum + countOf(item), 0);
+}
+
+/** Six significant digits: what a person compares, and no more. */
+function round(value: number): number {
+  return Number(value.toPrecision(6));
+}

@@ -48,6 +48,7 @@ const importers: Readonly<Record<string, RegExp>> = {
   "node:sqlite": /^publisher\/registry\//,
   pino: /^cli\//,
   "pino-pretty": /^cli\//,
+  uplot: /^device\/fleet\/report\/uplot\.ts$/,
   ws: /^broker\//,
 };
 

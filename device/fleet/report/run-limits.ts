@@ -1,0 +1,36 @@
+/** What held a run up or ran out, in words a person can act on. No IO. */
+import type { DeviceOutcome, FleetOutcome } from "../fleet-outcome.ts";
+
+/** Share of one core above which a generator process is taken to have held its devices up. */
+const BUSY_SHARE = 0.9;
+
+/** Sentences without repetition: what ran out first, then the generator, then what cut the run short. */
+export function describeLimits(
+  planned: number,
+  devices: readonly DeviceOutcome[],
+  outcomes: readonly FleetOutcome[],
+  generatorCpuShares: readonly number[],
+  interrupted: boolean,
+): string[] {
+  const limits = outcomes.flatMap((outcome) => outcome.exhausted);
+  const bottleneck = describeBottleneck(generatorCpuShares);
+  if (bottleneck !== undefined) limits.push(bottleneck);
+  if (interrupted) {
+    const unfinished = devices.filter((device) => device.failure?.code === "Unfinished").length;
+    limits.push(`the run was interrupted: ${unfinished} of ${planned} devices had not ended`);
+  }
+  const missing = planned - devices.length;
+  if (missing > 0) {
+    limits.push(`${missing} of ${planned} devices are not reported: their process ended early; they count as failed`);
+  }
+  return [...new Set(limits)];
+}
+
+function describeBottleneck(shares: readonly number[]): string | undefined {
+  const busy = shares.filter((share) => share > BUSY_SHARE).map((share) => `${Math.round(share * 100)} %`);
+  if (busy.length === 0) return undefined;
+  const advice = `use --processes ${shares.length + 1} or fewer devices`;
+  return shares.length === 1
+    ? `the generator was the bottleneck: it used ${busy[0]} of its core; ${advice}`
+    : `the generator was the bottleneck: ${busy.length} of its ${shares.length} processes used more than 90 % of a core (${busy.join(", ")}); ${advice}`;
+}
