@@ -136,6 +136,17 @@ describe.skipIf(!hasChromium())("the report's page", () => {
     await page.close();
   });
 
+  it("shows runs in which next to nothing happened", async () => {
+    const { plan, facts, outcomes } = makeFixture({ seed: 1, devices: 1 });
+    const brief = outcomes.map((outcome) => ({ ...outcome, timeline: outcome.timeline.slice(0, 1) }));
+    for (const report of [buildReport(plan, [], facts), buildReport(plan, brief, facts)]) {
+      const page = await open(report);
+      expect(await page.textContent('[data-field="completed"]')).toBe(String(report.completed));
+      expect(complaints).toEqual([]);
+      await page.close();
+    }
+  });
+
   it("runs nothing that a name or a message says", async () => {
     const hostile = `</script><img src=x onerror="document.title='broken'"><script>document.title='broken'</script>`;
     const report = reportOf(mixed);

@@ -5,7 +5,7 @@ import type { DeviceOutcome, FleetOutcome, HeatRow } from "../fleet-outcome.ts";
 const HEAT_ROWS = 20;
 
 /** The number of a device from its name, `<prefix>-<n>`; of any other name the largest, so that it sorts last. */
-export function deviceIndex(thing: string, prefix: string): number {
+function deviceIndex(thing: string, prefix: string): number {
   const digits = thing.startsWith(`${prefix}-`) ? thing.slice(prefix.length + 1) : "";
   return /^\d+$/.test(digits) ? Number(digits) : Number.MAX_SAFE_INTEGER;
 }

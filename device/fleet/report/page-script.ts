@@ -61,7 +61,13 @@ function xAxis(plot: Plot, pen: Pen): NonNullable<DrawnPlotOptions["axes"]>[numb
   };
   if (plot.kind === "lines") {
     const values = (_: DrawnPlot, splits: number[]): string[] => splits.map((value) => valueLabel(plot.xForm, value));
-    return { ...look, grid: { show: false }, space: 80, incrs: timeSteps(), values };
+    return {
+      ...look,
+      grid: { show: false },
+      space: (plot.x.at(-1) ?? 0) < 60_000 ? 48 : 80,
+      incrs: timeSteps(),
+      values,
+    };
   }
   const splits = (drawn: DrawnPlot): number[] => {
     const fitting = Math.max(1, Math.floor(drawn.bbox.width / pen.page.devicePixelRatio / 58));

@@ -107,7 +107,9 @@ const SMALL = `
 @media screen and (max-width:900px){.grid{grid-template-columns:minmax(0,1fr)}.figures{grid-template-columns:repeat(2,1fr)}}
 @media screen and (max-width:560px){main{padding:20px 12px 40px}.card{padding:14px}.figure{padding:14px}.figure .value{font-size:25px}
 .figure .value small{font-size:14px}.command{flex-direction:column}.heat .link{display:none}.heat th:first-child{width:86px}.heat .number{width:88px}.run{grid-template-columns:repeat(2,minmax(0,1fr))}
-.ramp span{width:9px}}
+.ramp span{width:8px}.scale{flex-wrap:wrap;white-space:nowrap}
+.failures thead{position:absolute;clip-path:inset(50%)}.failures tr{display:grid;grid-template-columns:1fr auto;border-top:1px solid var(--line)}
+.failures th,.failures td{border:0}.failures td:last-child{grid-column:1/-1;padding-top:0}.failures,.failures tbody,.failures caption{display:block}}
 .printed main{width:680px;padding:0;margin:0}.printed .grid{gap:12px}.printed .figures,.printed .limits{margin-bottom:12px}
 .printed .figure{padding:12px 14px}.printed .figure .value{font-size:23px}.printed .figure .value small{font-size:14px}
 @media print{body{background:#fff}button{display:none}

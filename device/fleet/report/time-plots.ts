@@ -10,7 +10,8 @@ const POINTS = 300;
 export function plotCompletion(report: FleetReport, groups: readonly DeviceGroup[]): Plot {
   const began = report.perDevice.reduce((least, device) => Math.min(least, device.startedMs), Number.MAX_VALUE);
   const lastMs = began === Number.MAX_VALUE ? 0 : began + report.seconds * 1000;
-  const x = Array.from({ length: POINTS + 1 }, (_, index) => Math.round((lastMs * index) / POINTS));
+  const points = lastMs > 0 ? POINTS + 1 : 0;
+  const x = Array.from({ length: points }, (_, index) => Math.round((lastMs * index) / POINTS));
   const endTimes = (devices: FleetReport["perDevice"], isFailed: boolean): number[] =>
     devices.flatMap((device) =>
       (device.failure !== undefined) === isFailed && device.endedMs !== undefined ? [device.endedMs] : [],
