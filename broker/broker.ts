@@ -4,9 +4,11 @@ import type { Duplex } from "node:stream";
 import { Aedes, type AedesOptions, type Client } from "aedes";
 import { type Clock, systemClock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
+import type { QuotaLog } from "../shared/quota-log.ts";
 import type { PublisherTransport } from "../shared/transport.ts";
 import { ClientDirectory } from "./client-directory.ts";
 import { ClientLink } from "./client-link.ts";
+import { ConnectionQuotas } from "./connection-quotas.ts";
 import { type Listener, listenTcp, listenWebSocket } from "./listeners.ts";
 import { LocalTransport } from "./local-transport.ts";
 import type { PacketFault } from "./protocol/packet-scanner.ts";
@@ -25,6 +27,8 @@ export interface BrokerOptions {
   readonly clock?: Clock;
   /** How long a client may take nothing while something waits for it; 60,000 ms by default. */
   readonly stallTimeoutMs?: number;
+  /** Present: connections have the real service's quotas, and it is told of what they do. */
+  readonly quotaLog?: QuotaLog | undefined;
 }
 
 /** A running broker. */
@@ -86,9 +90,12 @@ class Door {
   private readonly stallWatch: StallWatch;
   private readonly links = new WeakMap<Duplex, ClientLink>();
   private readonly open = new Set<ClientLink>();
+  private readonly quotas: ConnectionQuotas | undefined;
 
-  private constructor({ observers, log, clock = systemClock, stallTimeoutMs = STALL_TIMEOUT_MS }: BrokerOptions) {
+  private constructor(options: BrokerOptions) {
+    const { observers, log, clock = systemClock, stallTimeoutMs = STALL_TIMEOUT_MS, quotaLog } = options;
     this.log = log;
+    this.quotas = quotaLog && new ConnectionQuotas(quotaLog, clock);
     this.observers = new Set(observers);
     this.transport = new LocalTransport(this.clients, log, clock);
     this.stallWatch = new StallWatch(stallTimeoutMs, clock, log);
@@ -139,7 +146,10 @@ class Door {
         link.topicFilters = () => Object.keys((client as SubscribedClient).subscriptions);
         // Nothing that a client may publish means anything once it is gone.
         delete packet.will;
-        callback(null, true);
+        const refusal = this.quotas?.refuseConnect(packet);
+        if (refusal === undefined) return callback(null, true);
+        link.closeReason = refusal;
+        callback(new Error(refusal), false);
       },
       authenticate: (client, _username, _password, callback) => {
         const previous = this.clients.find(client.id);
@@ -203,6 +213,12 @@ class Door {
       link.isReady = true;
       // Aedes forgets a client when two takeovers of its id overlap; then the older one is still here.
       this.clients.enter(link)?.destroy("client id taken over");
+    });
+    this.aedes.on("subscribe", (subscriptions, client) => {
+      const link = this.linkOf(client);
+      const count = Object.keys((client as SubscribedClient).subscriptions).length;
+      const reason = this.quotas?.refuseSubscribe(link, subscriptions.length, count);
+      if (reason !== undefined) link.destroy(reason);
     });
     this.aedes.on("unsubscribe", (_topicFilters, client) => this.linkOf(client).subscriptionsChanged());
     this.aedes.on("clientDisconnect", (client) => this.leave(this.linkOf(client)));

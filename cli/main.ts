@@ -5,6 +5,8 @@ import packageJson from "../package.json" with { type: "json" };
 import {
   DEFAULT_MAX_FILE_BYTES,
   HIGHEST_MAX_FILE_BYTES,
+  HIGHEST_PACE,
+  LOWEST_PACE,
   MAX_BLOCK_SIZE_BYTES,
   MAX_FILE_ID,
   MAX_FILES_PER_STREAM,
@@ -78,6 +80,17 @@ addLogLevel(
     "how requests that deviate are met: strict or lenient",
     read.oneOf("--profile", ["strict", "lenient"]),
     "lenient",
+  )
+  .option(
+    "--pace-bytes-per-second <N>",
+    "bytes of blocks that one thing gets in a second; no limit by default",
+    read.integerFrom("--pace-bytes-per-second", LOWEST_PACE, HIGHEST_PACE),
+  )
+  .option(
+    "--quotas <NAME>",
+    "none, or aws: what the real service delays, discards and refuses, with a log line for each",
+    read.oneOf("--quotas", ["none", "aws"]),
+    "none",
   )
   .option("--region <REGION>", "AWS region in ARNs and for storage", read.region, "us-east-1")
   .option(

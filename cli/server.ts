@@ -4,6 +4,7 @@ import { startBroker } from "../broker/broker.ts";
 import { systemFileSystem } from "../device/file-system.ts";
 import { type ControlPlaneConfig, createControlPlane } from "../publisher/control/control-plane.ts";
 import { FileCache } from "../publisher/file-cache.ts";
+import { limitTransport } from "../publisher/limited-transport.ts";
 import { createChainedObjectStore } from "../publisher/object-store/chained-object-store.ts";
 import { startEmbeddedS3 } from "../publisher/object-store/embedded-s3.ts";
 import type { ObjectStore } from "../publisher/object-store/object-store.ts";
@@ -17,6 +18,8 @@ import type { Log } from "../shared/log.ts";
 import { createExternalPublisherTransport } from "../shared/mqtt-connection.ts";
 import type { RequestProfile } from "../shared/protocol/decode.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
+import type { QuotaSet } from "../shared/protocol/quotas.ts";
+import { QuotaLog } from "../shared/quota-log.ts";
 import { systemRandom } from "../shared/random.ts";
 import type { PublisherTransport } from "../shared/transport.ts";
 
@@ -35,6 +38,10 @@ export interface ServerOptions {
   readonly observers: readonly string[];
   readonly control: ControlPlaneConfig;
   readonly profile: RequestProfile;
+  /** Payload bytes of blocks that one thing gets in a second; as fast as it takes them by default. */
+  readonly paceBytesPerSecond?: number;
+  /** Whose quotas connections and things have; default "none". */
+  readonly quotas?: QuotaSet;
   /** Most bytes of files kept in memory. */
   readonly cacheBytes: number;
   /** How old the last check of an object may be when it is served, in milliseconds. */
@@ -78,14 +85,17 @@ async function startParts(options: ServerOptions, closers: Closer[]): Promise<Se
   const registry = await startPart("", () => openSqliteRegistry(join(dataDir, "streams.sqlite")));
   closers.push(() => registry.close());
   const storage = await startStorage(options, closers);
-  const messaging = await startMessaging(options, closers);
-
   const clock = systemClock;
+  const quotaLog = options.quotas === "aws" ? new QuotaLog(log, clock) : undefined;
+  closers.push(async () => quotaLog?.close());
+  const messaging = await startMessaging(options, quotaLog, closers);
+  const { paceBytesPerSecond } = options;
+  const transport = limitTransport(messaging.transport, { clock, quotaLog, paceBytesPerSecond });
   const directory = new StreamDirectory(registry);
   closers.push(async () => directory.close());
   const { cacheBytes: maxBytes, checkIntervalMs, serveStaleMs, profile } = options;
   const files = new FileCache({ store: storage.objectStore, clock, maxBytes, checkIntervalMs, serveStaleMs });
-  const publisher = new Publisher({ transport: messaging.transport, directory, files, clock, log, profile });
+  const publisher = new Publisher({ transport, directory, files, clock, log, profile });
   await publisher.start();
   closers.push(() => publisher.stop());
 
@@ -141,6 +151,7 @@ async function startStorage(
 
 async function startMessaging(
   options: ServerOptions,
+  quotaLog: QuotaLog | undefined,
   closers: Closer[],
 ): Promise<{ transport: PublisherTransport; urls: { mqtt: string; ws?: string } }> {
   const { brokerUrl, host, mqttPort, wsPort, observers, log } = options;
@@ -150,7 +161,7 @@ async function startMessaging(
     const isSecret = username !== "" || password !== "";
     return { transport, urls: { mqtt: isSecret ? formatBrokerUrl(new URL(brokerUrl)) : brokerUrl } };
   }
-  const broker = await startBroker({ host, mqttPort, wsPort, observers, log });
+  const broker = await startBroker({ host, mqttPort, wsPort, observers, log, quotaLog });
   closers.push(() => broker.close());
   return { transport: broker.transport, urls: { mqtt: reachable(broker.mqttUrl), ws: reachable(broker.wsUrl) } };
 }

@@ -1,5 +1,6 @@
 /** The log lines of rejected requests, so that an engineer can see what a device really sent; bounded for each thing. */
-import type { Clock, Timer } from "../shared/clock.ts";
+import type { Clock } from "../shared/clock.ts";
+import { LineBudget } from "../shared/line-budget.ts";
 import type { Log, LogFields } from "../shared/log.ts";
 import { encodeHex } from "../shared/protocol/json.ts";
 import type { Rejection } from "../shared/protocol/rejection.ts";
@@ -20,28 +21,23 @@ export interface RejectedRequest {
   readonly defect?: unknown;
 }
 
-interface Window {
-  readonly startedAtMs: number;
-  written: number;
-  leftOut: number;
-}
-
 /** Logs one line for each rejection; a thing has 100 of them in 5 seconds, and then one line that counts the others. */
 export class RejectionLog {
   private readonly log: Log;
-  private readonly clock: Clock;
-  /** By thing, in the order in which they were begun; those whose thing cannot be read share one. */
-  private readonly windows = new Map<string | undefined, Window>();
-  private timer: Timer | undefined;
+  /** By thing; those whose thing cannot be read share one. */
+  private readonly lines: LineBudget<string | undefined>;
 
   constructor(log: Log, clock: Clock) {
     this.log = log;
-    this.clock = clock;
+    const ended = (thing: string | undefined, leftOut: number): void => {
+      log.warn("rejected requests left out of the log", { thing, leftOut });
+    };
+    this.lines = new LineBudget({ clock, maxPerWindow: MAX_PER_WINDOW, windowMs: WINDOW_MS, ended });
   }
 
   /** Logs a rejection, or counts it. */
   write({ where, rejection: { code, message }, payload, payloadBytes, defect }: RejectedRequest): void {
-    if (!this.admits(where.thing)) return;
+    if (!this.lines.admits(where.thing)) return;
     if (defect !== undefined) this.log.error("a request failed", { thing: where.thing, error: defect });
     const shown = beginningOf(payload);
     const hex = encodeHex(shown);
@@ -51,43 +47,6 @@ export class RejectionLog {
 
   /** Says now what was left out. */
   close(): void {
-    this.timer?.cancel();
-    this.endWindows(Number.POSITIVE_INFINITY);
-  }
-
-  private admits(thing: string | undefined): boolean {
-    const nowMs = this.clock.monotonicMs();
-    this.endWindows(nowMs);
-    let window = this.windows.get(thing);
-    if (window === undefined) {
-      window = { startedAtMs: nowMs, written: 0, leftOut: 0 };
-      this.windows.set(thing, window);
-    }
-    if (window.written < MAX_PER_WINDOW) {
-      window.written++;
-      return true;
-    }
-    window.leftOut++;
-    this.timer ??= this.clock.setTimer(window.startedAtMs + WINDOW_MS - nowMs, () => this.wake());
-    return false;
-  }
-
-  private wake(): void {
-    this.timer = undefined;
-    const nowMs = this.clock.monotonicMs();
-    this.endWindows(nowMs);
-    for (const { startedAtMs, leftOut } of this.windows.values()) {
-      if (leftOut === 0) continue;
-      this.timer = this.clock.setTimer(startedAtMs + WINDOW_MS - nowMs, () => this.wake());
-      return;
-    }
-  }
-
-  private endWindows(nowMs: number): void {
-    for (const [thing, { startedAtMs, leftOut }] of this.windows) {
-      if (nowMs - startedAtMs < WINDOW_MS) return;
-      this.windows.delete(thing);
-      if (leftOut > 0) this.log.warn("rejected requests left out of the log", { thing, leftOut });
-    }
+    this.lines.close();
   }
 }

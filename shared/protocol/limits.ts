@@ -32,3 +32,8 @@ export const RESURRECTION_WINDOW_MS = 90 * 24 * 60 * 60 * 1000;
 
 /** Largest MQTT packet a broker accepts, in bytes, fixed header included (section 2). */
 export const MAX_PACKET_BYTES = 262_144;
+
+/** Lowest pace of a thing, in bytes a second: its smallest block takes a quarter of one (ours). */
+export const LOWEST_PACE = 1024;
+/** Highest pace of a thing, in bytes a second: above, timers of a millisecond would not hold it (ours). */
+export const HIGHEST_PACE = 16 * 1024 * 1024;

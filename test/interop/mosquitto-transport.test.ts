@@ -1,7 +1,10 @@
 /** The publisher's transport over mosquitto, and what happens to it when mosquitto goes and comes back. */
 import { describe, expect, it } from "vitest";
+import { PacedTransport } from "../../publisher/paced-transport.ts";
+import { systemClock } from "../../shared/clock.ts";
 import { silentLog } from "../../shared/log.ts";
 import { createDeviceTransport, createExternalPublisherTransport } from "../../shared/mqtt-connection.ts";
+import { HIGHEST_PACE } from "../../shared/protocol/limits.ts";
 import { seededRandom } from "../../shared/random.ts";
 import { describePublisherTransport } from "../contract/publisher-transport.ts";
 import { makeFile, makeRun, payloadsOf, recordLog, TestPublisher } from "../support/broker.ts";
@@ -11,6 +14,13 @@ describe.skipIf(!hasMosquitto())("with mosquitto", () => {
   describePublisherTransport("a client of mosquitto", async () => {
     const mosquitto = await startMosquitto();
     const transport = createExternalPublisherTransport({ url: mosquitto.url, log: silentLog });
+    return { transport, deviceUrl: mosquitto.url, knowsReceivers: false, close: mosquitto.stop };
+  });
+
+  describePublisherTransport("a client of mosquitto, at the highest pace", async () => {
+    const mosquitto = await startMosquitto();
+    const inner = createExternalPublisherTransport({ url: mosquitto.url, log: silentLog });
+    const transport = new PacedTransport(inner, { bytesPerSecond: HIGHEST_PACE, clock: systemClock });
     return { transport, deviceUrl: mosquitto.url, knowsReceivers: false, close: mosquitto.stop };
   });
 

@@ -8,9 +8,11 @@ import type { StreamFile } from "../../publisher/protocol/stream.ts";
 import { Publisher } from "../../publisher/publisher.ts";
 import { openMemoryRegistry } from "../../publisher/registry/memory-registry.ts";
 import { StreamDirectory } from "../../publisher/stream-directory.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { silentLog } from "../../shared/log.ts";
 import type { Format } from "../../shared/protocol/topics.ts";
 import { type Random, seededRandom } from "../../shared/random.ts";
+import type { PublisherTransport } from "../../shared/transport.ts";
 import { type FaultRates, Faults } from "./faults.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { SimDevice } from "./sim-device.ts";
@@ -29,6 +31,8 @@ export interface WorldOptions {
     readonly format: Format;
   }[];
   readonly trace?: (line: string) => void;
+  /** Puts a transport around the broker's. */
+  readonly around?: (broker: PublisherTransport, clock: Clock) => PublisherTransport;
   /** Draws the faults in another way than by their rates. */
   readonly faults?: (random: Random) => Faults;
 }
@@ -48,6 +52,7 @@ export class SimWorld {
   private readonly store: SimObjectStore;
   private readonly registry = openMemoryRegistry();
   private readonly trace: (line: string) => void;
+  private readonly transport: PublisherTransport;
   private directory: StreamDirectory | undefined;
 
   constructor(options: WorldOptions) {
@@ -56,6 +61,7 @@ export class SimWorld {
     this.random = seededRandom(seed);
     this.faults = options.faults?.(this.random) ?? new Faults(this.random, rates);
     this.broker = new SimBroker(this.clock, this.random, this.faults);
+    this.transport = options.around?.(this.broker, this.clock) ?? this.broker;
     this.store = new SimObjectStore(this.clock, this.faults);
     fileSizes.forEach((sizeBytes, fileId) => {
       this.published.set(fileId, []);
@@ -117,8 +123,8 @@ export class SimWorld {
       checkIntervalMs: 1_000,
       serveStaleMs: 0,
     });
-    const { broker, directory, clock } = this;
-    await new Publisher({ transport: broker, directory, files, clock, log: silentLog, profile: "lenient" }).start();
+    const { transport, directory, clock } = this;
+    await new Publisher({ transport, directory, files, clock, log: silentLog, profile: "lenient" }).start();
   }
 
   private async updateStream(streamVersion: number): Promise<void> {
