@@ -4,25 +4,40 @@ import { LineBudget } from "./line-budget.ts";
 import type { Log, LogFields } from "./log.ts";
 import { AWS_QUOTAS, type QuotaName } from "./protocol/quotas.ts";
 
-/** A client and a quota have one line in this time, and then one that counts what went uncounted. */
 const WINDOW_MS = 5000;
+/** Most lines about one quota in a window, whoever they are about. */
+const MAX_PER_QUOTA = 100;
 
 /** Makes a line's fields, which is only done for a line that is written. */
 export type DescribeExcess = () => LogFields;
 
-/** Writes one line for each client and quota in five seconds, and at its end one that counts the others. */
+/**
+ * Writes one line for each client and quota in five seconds, and at its end one that counts the others; and of each
+ * quota 100 lines in that time, so that a fleet does not fill the log either. The `count` of all lines add up to the
+ * `total` of the last.
+ */
 export class QuotaLog {
   private readonly log: Log;
-  private readonly lines: LineBudget<string>;
+  private readonly ofClients: LineBudget<string>;
+  private readonly ofQuotas: LineBudget<QuotaName>;
   private readonly totals = new Map<QuotaName, number>();
 
   constructor(log: Log, clock: Clock) {
     this.log = log;
-    const ended = (key: string, count: number): void => {
-      const [quota, client] = splitKey(key);
-      this.write("quota exceeded again", quota, { client, count });
-    };
-    this.lines = new LineBudget({ clock, maxPerWindow: 1, windowMs: WINDOW_MS, ended });
+    const window = { clock, windowMs: WINDOW_MS };
+    this.ofClients = new LineBudget({
+      ...window,
+      maxPerWindow: 1,
+      ended: (key, count) => {
+        const [quota, client] = splitKey(key);
+        if (this.ofQuotas.admits(quota, count)) this.write("quota exceeded again", quota, { client, count });
+      },
+    });
+    this.ofQuotas = new LineBudget<QuotaName>({
+      ...window,
+      maxPerWindow: MAX_PER_QUOTA,
+      ended: (quota, count) => this.write("quota exceeded by others", quota, { count }),
+    });
   }
 
   /**
@@ -31,13 +46,14 @@ export class QuotaLog {
    */
   exceeded(quota: QuotaName, client: string, count: number, describe: DescribeExcess): void {
     this.totals.set(quota, (this.totals.get(quota) ?? 0) + count);
-    if (!this.lines.admits(`${quota} ${client}`, count)) return;
+    if (!this.ofClients.admits(`${quota} ${client}`, count) || !this.ofQuotas.admits(quota, count)) return;
     this.write("quota exceeded", quota, { client, count, ...describe() });
   }
 
   /** Says now what was left out. */
   close(): void {
-    this.lines.close();
+    this.ofClients.close();
+    this.ofQuotas.close();
   }
 
   private write(message: string, quota: QuotaName, fields: LogFields): void {

@@ -103,6 +103,16 @@ describe("serve refuses", () => {
     [["--max-file-bytes", "25165825"], '--max-file-bytes must be an integer from 1 to 25165824, not "25165825"'],
     [["--max-files", "51"], '--max-files must be an integer from 1 to 50, not "51"'],
     [["--profile", "loose"], '--profile must be strict or lenient, not "loose"'],
+    [
+      ["--pace-bytes-per-second", "1023"],
+      '--pace-bytes-per-second must be an integer from 1024 to 16777216, not "1023"',
+    ],
+    [
+      ["--pace-bytes-per-second", "16777217"],
+      '--pace-bytes-per-second must be an integer from 1024 to 16777216, not "16777217"',
+    ],
+    [["--pace-bytes-per-second", "64k"], '--pace-bytes-per-second must be an integer from 1024 to 16777216, not "64k"'],
+    [["--quotas", "azure"], '--quotas must be none or aws, not "azure"'],
     [["--host", ""], "--host must not be empty"],
     [["--data-dir", ""], "--data-dir must not be empty"],
   ])("%j", async (flags, sentence) => {
