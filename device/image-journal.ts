@@ -1,5 +1,5 @@
 /** The journal of one image on disk: reads what an earlier run left, and keeps the claims of this one. */
-import { crc32 } from "node:zlib";
+import { crc32 } from "../shared/crc32.ts";
 import { countBlocks } from "../shared/protocol/blocks.ts";
 import type { FileSystem, OpenFile } from "./file-system.ts";
 import type { ImageDigests, ImageIdentity } from "./protocol/image-identity.ts";

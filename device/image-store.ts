@@ -1,6 +1,6 @@
 /** Keeps the blocks of one image on disk across restarts and hands the image over only once it is verified. */
 import assert from "node:assert/strict";
-import { crc32 } from "node:zlib";
+import { crc32 } from "../shared/crc32.ts";
 import type { Log } from "../shared/log.ts";
 import { clearBit, hasBit, setBit } from "../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../shared/protocol/blocks.ts";

@@ -1,6 +1,6 @@
 /** Reads an image back from the disk: its digests, and which of its blocks are still what was received. */
 import { createHash } from "node:crypto";
-import { crc32 } from "node:zlib";
+import { crc32 } from "../shared/crc32.ts";
 import { countBits, createBitmap, hasBit, nextClearBit, setBit } from "../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../shared/protocol/blocks.ts";
 import type { OpenFile } from "./file-system.ts";

@@ -1,7 +1,8 @@
 /** The two clients that a fixed window is measured with: the lean connection and MQTT.js. */
-import { crc32 } from "node:zlib";
+
 import { LeanConnection, type LeanEvents } from "../../device/fleet/lean-connection.ts";
 import { LeanNetwork } from "../../device/fleet/lean-network.ts";
+import { crc32 } from "../../shared/crc32.ts";
 import { silentLog } from "../../shared/log.ts";
 import { createDeviceTransport } from "../../shared/mqtt-connection.ts";
 import { decodeData } from "../../shared/protocol/decode-response.ts";

@@ -1,5 +1,5 @@
 /** One of thousands of simulated devices: the shell that drives a real download session over a lean connection. */
-import { crc32 } from "node:zlib";
+import { crc32 } from "../../shared/crc32.ts";
 import { decodeData } from "../../shared/protocol/decode-response.ts";
 import { encodeDescribe, encodeGet } from "../../shared/protocol/encode.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";

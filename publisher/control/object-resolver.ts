@@ -1,6 +1,6 @@
 /** Turns the files a caller names into what is recorded of them: looks every object up, then reads it for its digests. */
 import { createHash } from "node:crypto";
-import { crc32 } from "node:zlib";
+import { crc32 } from "../../shared/crc32.ts";
 import {
   type ObjectContent,
   type ObjectInfo,

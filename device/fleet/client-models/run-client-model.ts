@@ -1,6 +1,7 @@
 /** The shell of every client model: drives one over a transport and collects the files of a stream in memory. */
-import { crc32 } from "node:zlib";
+
 import type { Clock, Timer } from "../../../shared/clock.ts";
+import { crc32 } from "../../../shared/crc32.ts";
 import type { Log } from "../../../shared/log.ts";
 import { decodeData, decodeDescription, decodeRejected } from "../../../shared/protocol/decode-response.ts";
 import { OtaError } from "../../../shared/protocol/errors.ts";
