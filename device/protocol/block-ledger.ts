@@ -72,6 +72,7 @@ export class BlockLedger {
       if (bytes > maxBytes && count > 0) break;
       found[count++] = blockId;
     }
+    if (count === 0) this.noneMissingBelow = this.blockCount;
     return found.subarray(0, count);
   }
 

@@ -12,7 +12,7 @@ export interface RequestFrame {
 }
 
 /** In how many requests a window is asked for: the last one is on its way while the first is answered. */
-const REQUESTS_PER_WINDOW = 4;
+const REQUESTS_PER_WINDOW = 2;
 const NONE = new Uint32Array(0);
 
 /**

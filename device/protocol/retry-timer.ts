@@ -2,8 +2,8 @@
 
 /** The timeout before any round trip was measured, in milliseconds. */
 const INITIAL_TIMEOUT_MS = 3_000;
-/** Shortest timeout while blocks flow, in milliseconds. */
-const FLOOR_MS = 100;
+/** Shortest timeout while blocks flow, in milliseconds: longer than a busy publisher takes to come round to each device. */
+const FLOOR_MS = 250;
 /** Shortest timeout before the first block, in milliseconds: a publisher that reads its storage must not be raced. */
 const FIRST_ANSWER_FLOOR_MS = 1_000;
 /** Longest timeout, in milliseconds. */

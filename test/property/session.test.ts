@@ -5,7 +5,7 @@ import { createBitmap, setBit } from "../../shared/protocol/bitmap.ts";
 import { blockLength } from "../../shared/protocol/blocks.ts";
 import type { GetRequest } from "../../shared/protocol/messages.ts";
 import { REJECTION_CODES } from "../../shared/protocol/rejection.ts";
-import { blocksOf } from "../support/session-driver.ts";
+import { blocksOf, type SessionDriver } from "../support/session-driver.ts";
 import { ModelledSession } from "../support/session-model.ts";
 
 const FAILURE = { code: "DigestMismatch", message: "wrong" } as const;
@@ -104,12 +104,17 @@ function bitmapFrom(bits: bigint, blockCount: number): Uint8Array {
   return bitmap;
 }
 
+/** Lets time pass, but not up to a timeout: the shell hands that over before anything that comes later. */
+function pass(driver: SessionDriver, ms: number): void {
+  driver.nowMs = Math.min(driver.nowMs + ms, (driver.session.deadlineMs ?? Number.POSITIVE_INFINITY) - 1);
+}
+
 function deliver(model: ModelledSession, request: GetRequest, isLost: (index: number) => boolean): void {
   const { driver } = model;
   const { fileId, sizeBytes } = driver.file;
   for (const [index, blockId] of blocksOf(request).entries()) {
     if (isLost(index)) continue;
-    driver.nowMs += 1;
+    pass(driver, 1);
     model.feed({
       on: "blockArrived",
       fileId,
@@ -158,8 +163,7 @@ const performers: {
     model.feed({ on: "timeout" });
   },
   pass({ driver }, { ms }) {
-    // The shell hands the timeout over before anything that comes later.
-    driver.nowMs = Math.min(driver.nowMs + ms, (driver.session.deadlineMs ?? Number.POSITIVE_INFINITY) - 1);
+    pass(driver, ms);
   },
   describe(model) {
     const { driver } = model;

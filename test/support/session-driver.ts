@@ -15,7 +15,7 @@ type Kind = SessionCommand["do"];
 type CommandOf<K extends Kind> = Extract<SessionCommand, { do: K }>;
 
 /** The block size of a driver whose options name none. */
-export const BLOCK_BYTES = 1024;
+export const BLOCK_BYTES = 4096;
 
 /** What a driver can be told beside the session's own options. */
 export interface DriverOptions extends Partial<SessionOptions> {

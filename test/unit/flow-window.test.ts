@@ -79,9 +79,9 @@ describe("the window over a link of known rate and round trip", () => {
 });
 
 describe("a window", () => {
-  it("begins with 16,384 bytes, or two blocks, or what is allowed", () => {
-    expect(new FlowWindow({ blockSizeBytes: 1024, maxBytes: 1_000_000 }).bytes).toBe(16_384);
-    expect(new FlowWindow({ blockSizeBytes: 20_000, maxBytes: 1_000_000 }).bytes).toBe(40_000);
+  it("begins with 65,536 bytes, or two blocks, or what is allowed", () => {
+    expect(new FlowWindow({ blockSizeBytes: 1024, maxBytes: 1_000_000 }).bytes).toBe(65_536);
+    expect(new FlowWindow({ blockSizeBytes: 40_000, maxBytes: 1_000_000 }).bytes).toBe(80_000);
     expect(new FlowWindow({ blockSizeBytes: 1024, maxBytes: 4000 }).bytes).toBe(4000);
     expect(new FlowWindow({ blockSizeBytes: 4096, maxBytes: 1 }).bytes).toBe(4096);
   });
@@ -89,19 +89,19 @@ describe("a window", () => {
   it("doubles with a round of answers", () => {
     const window = new FlowWindow({ blockSizeBytes: 1024, maxBytes: 1_000_000 });
     const mark = window.markSent(0, true);
-    for (let block = 0; block < 16; block++) window.markDelivered(1024, mark, 100 + block);
-    expect(window.bytes).toBe(32_768);
+    for (let block = 0; block < 64; block++) window.markDelivered(1024, mark, 100 + block);
+    expect(window.bytes).toBe(131_072);
   });
 
   it("starts over, with half of what it was, when nothing arrives", () => {
     const window = new FlowWindow({ blockSizeBytes: 1024, maxBytes: 1_000_000 });
     const mark = window.markSent(0, true);
-    for (let block = 0; block < 112; block++) window.markDelivered(1024, mark, 100 + block);
-    expect(window.bytes).toBe(131_072);
+    for (let block = 0; block < 192; block++) window.markDelivered(1024, mark, 100 + block);
+    expect(window.bytes).toBe(262_144);
     window.forget();
-    expect(window.bytes).toBe(65_536);
+    expect(window.bytes).toBe(131_072);
     for (let count = 0; count < 10; count++) window.forget();
-    expect(window.bytes).toBe(16_384);
+    expect(window.bytes).toBe(65_536);
   });
 
   it("bears answers in the millisecond of their request, and those of no known request", () => {

@@ -29,7 +29,7 @@ describe("the next blocks to ask for", () => {
     expect(plan(ledger(40, 1024), 1)).toEqual([0]);
   });
 
-  it("are none while the window has room for less than a quarter of it, unless it is urgent", () => {
+  it("are none while the window has room for less than half of it, unless it is urgent", () => {
     const books = ledger(40, 1024);
     books.ask("a", Uint32Array.from(range(0, 13)), MARK, false);
     expect(plan(books, 16_384)).toEqual([]);
@@ -43,13 +43,13 @@ describe("the next blocks to ask for", () => {
     expect(plan(books, 8192, true)).toEqual([]);
   });
 
-  it("are asked for once a quarter of the window is free", () => {
+  it("are asked for once half of the window is free", () => {
     const books = ledger(40, 1024);
-    books.ask("a", Uint32Array.from(range(0, 12)), MARK, false);
-    expect(plan(books, 16_384)).toEqual([12, 13, 14, 15]);
+    books.ask("a", Uint32Array.from(range(0, 8)), MARK, false);
+    expect(plan(books, 16_384)).toEqual(range(8, 16));
   });
 
-  it("do not wait for a quarter of the window when that is more than one answer", () => {
+  it("do not wait for half of the window when that is more than one answer", () => {
     const books = ledger(2000, 1024);
     for (const first of range(0, 7)) {
       books.ask(`${first}`, Uint32Array.from(range(128 * first, 128 * first + 128)), MARK, false);

@@ -34,10 +34,10 @@ describe("the timeout of a retry timer", () => {
     expect(measured.nextTimeoutMs(true)).toBeCloseTo(3000, 0);
   });
 
-  it("is at least 100 ms while blocks flow, and 1 s before the first block", () => {
+  it("is at least 250 ms while blocks flow, and 1 s before the first block", () => {
     const measured = timer();
     measured.measure(1);
-    expect(measured.nextTimeoutMs(true)).toBe(100);
+    expect(measured.nextTimeoutMs(true)).toBe(250);
     expect(measured.nextTimeoutMs(false)).toBe(1000);
   });
 
@@ -49,7 +49,7 @@ describe("the timeout of a retry timer", () => {
       measured.backOff();
       return waitMs;
     });
-    expect(waits).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 60_000, 60_000]);
+    expect(waits).toEqual([250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000, 60_000]);
     for (let count = 0; count < 2000; count++) measured.backOff();
     expect(measured.nextTimeoutMs(true)).toBe(60_000);
   });

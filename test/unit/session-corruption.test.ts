@@ -1,7 +1,7 @@
 /** How a download session repairs a file that fails its checks: the cheapest way first, and within bounds. */
 import { describe, expect, it } from "vitest";
 import type { SessionCommand } from "../../device/protocol/session-types.ts";
-import { blocksOf, getsOf, range, SessionDriver } from "../support/session-driver.ts";
+import { BLOCK_BYTES, blocksOf, getsOf, range, SessionDriver } from "../support/session-driver.ts";
 
 const MANIFEST = { hasManifest: true } as const;
 
@@ -67,7 +67,12 @@ describe("a wrong file whose blocks are as they were received", () => {
   it("is repaired by its manifest: only the blocks that differ are fetched again", () => {
     const driver = verifying(MANIFEST);
     expect(kindsOf(driver.mismatch())).toEqual(["publishManifest"]);
-    expect(driver.manifestRequest).toMatchObject({ fileId: 0, blockSizeBytes: 1024, blockOffset: 0, blockCount: 40 });
+    expect(driver.manifestRequest).toMatchObject({
+      fileId: 0,
+      blockSizeBytes: BLOCK_BYTES,
+      blockOffset: 0,
+      blockCount: 40,
+    });
     expect(kindsOf(driver.giveChecksums(30))).toEqual(["publishManifest"]);
     expect(driver.manifestRequest).toMatchObject({ blockOffset: 30, blockCount: 10 });
     expect(kindsOf(driver.giveChecksums())).toEqual(["matchBlocks"]);
@@ -121,7 +126,7 @@ describe("a wrong file whose blocks are as they were received", () => {
   );
 
   it("has its repairs counted for each file", () => {
-    const files = [0, 1].map((fileId) => ({ fileId, sizeBytes: 3 * 1024 }));
+    const files = [0, 1].map((fileId) => ({ fileId, sizeBytes: 3 * BLOCK_BYTES }));
     const driver = verifying({ files });
     driver.mismatch();
     driver.open();

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { SessionInput } from "../../device/protocol/session-types.ts";
 import { type Stage, type Step, TRANSITIONS } from "../../device/protocol/transitions.ts";
-import { bitmapOf, blocksOf, range, SessionDriver } from "../support/session-driver.ts";
+import { BLOCK_BYTES, bitmapOf, blocksOf, range, SessionDriver } from "../support/session-driver.ts";
 
 const MANIFEST = { hasManifest: true, hasBase: true } as const;
 const STAGES = Object.keys(TRANSITIONS) as readonly Stage[];
@@ -60,7 +60,7 @@ const inputs: Readonly<{ [On in SessionInput["on"]]: (driver: SessionDriver) => 
     return { on: "described", description: { clientToken, ...driver.stream } };
   },
   fileOpened: () => ({ on: "fileOpened", fileId: 0, held: bitmapOf([]), complete: false }),
-  blockArrived: () => ({ on: "blockArrived", fileId: 0, blockId: 0, sizeBytes: 1024 }),
+  blockArrived: () => ({ on: "blockArrived", fileId: 0, blockId: 0, sizeBytes: BLOCK_BYTES }),
   rejected: () => ({ on: "rejected", rejection: { code: "Unauthorized", message: "no" } }),
   checksumsArrived: (driver) => {
     const isAsked = driver.kinds().includes("publishManifest");
@@ -68,7 +68,7 @@ const inputs: Readonly<{ [On in SessionInput["on"]]: (driver: SessionDriver) => 
     const checksums = new Uint32Array(40);
     return {
       on: "checksumsArrived",
-      message: { clientToken, fileId: 0, blockSizeBytes: 1024, blockOffset: 0, checksums },
+      message: { clientToken, fileId: 0, blockSizeBytes: BLOCK_BYTES, blockOffset: 0, checksums },
     };
   },
   matched: () => ({ on: "matched", fileId: 0, held: bitmapOf([]) }),
