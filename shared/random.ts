@@ -17,9 +17,19 @@ export function randomInteger(random: Random, low: number, high: number): number
   return low + Math.floor(randomFraction(random) * (high - low + 1));
 }
 
+/** Numbers drawn from the operating system at once: a call costs as much for one as for hundreds. */
+const drawn = new Uint32Array(1024);
+let used = drawn.length;
+
 /** The operating system's randomness. */
 export const systemRandom: Random = {
-  uint32: () => getRandomValues(new Uint32Array(1))[0] as number,
+  uint32() {
+    if (used === drawn.length) {
+      getRandomValues(drawn);
+      used = 0;
+    }
+    return drawn[used++] as number;
+  },
 };
 
 /**
