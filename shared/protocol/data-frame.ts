@@ -118,7 +118,8 @@ function headLength(value: number): number {
   return value < 0x1_0000 ? 3 : 5;
 }
 
-function writeHead(target: Uint8Array, offset: number, majorType: number, value: number): number {
+/** Writes the head of a CBOR item, shortest form: a major type (in its upper three bits) and an argument below 2^32. Returns where the next byte goes. */
+export function writeHead(target: Uint8Array, offset: number, majorType: number, value: number): number {
   let at = offset;
   if (value < 24) {
     target[at++] = majorType | value;

@@ -1,5 +1,6 @@
 /** Encoding of every message but data (data-frame.ts): values to bytes, in either format. No IO. */
 import { encodeCbor } from "./cbor.ts";
+import { encodeGetCbor } from "./encode-get-cbor.ts";
 import { encodeHex, encodeJson } from "./json.ts";
 import type { ChecksumsMessage, DescribeRequest, Description, GetRequest, RejectedMessage } from "./messages.ts";
 import type { Format } from "./topics.ts";
@@ -49,6 +50,8 @@ export function encodeChecksums(format: Format, message: ChecksumsMessage): Uint
 /** Encodes a GetStream request: `{c?, s?, f, l, o?, n?, b?}`; b is a byte string in CBOR and a hex string in JSON. */
 export function encodeGet(format: Format, request: GetRequest): Uint8Array {
   const { blockBitmap } = request;
+  const written = format === "cbor" ? encodeGetCbor(request) : undefined;
+  if (written !== undefined) return written;
   return encodeMap(format, [
     [WIRE_KEY.clientToken, request.clientToken],
     [WIRE_KEY.streamVersion, request.streamVersion],
