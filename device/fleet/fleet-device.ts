@@ -138,7 +138,7 @@ export class FleetDevice implements LeanEvents, Timed {
   }
 
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {
-    this.blockCrc = crc32(bytes.subarray(start, end), this.blockCrc);
+    this.blockCrc = crc32(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), this.blockCrc);
   }
 
   blockSpoiled(): void {

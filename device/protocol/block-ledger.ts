@@ -12,7 +12,7 @@ export interface Outstanding {
   readonly mark: SendMark;
   /** Order number of the first block; the others follow by one. */
   readonly firstOrder: number;
-  readonly blockIds: Uint32Array;
+  readonly blockIds: readonly number[];
   /** Sent because nothing arrived: its answer overtakes everything asked for before it. */
   readonly isProbe: boolean;
   /** Index of the first block that is not settled: held, asked for again, or given up. */
@@ -60,24 +60,23 @@ export class BlockLedger {
   }
 
   /** The lowest missing blocks that are not asked for: at most `most` of them, within `maxBytes`, but at least one. */
-  findMissing(most: number, maxBytes: number): Uint32Array {
-    const found = new Uint32Array(Math.min(most, this.blockCount));
-    let count = 0;
+  findMissing(most: number, maxBytes: number): readonly number[] {
+    const found: number[] = [];
     let bytes = 0;
     let blockId = nextClearBit(this.held, this.noneMissingBelow, this.blockCount);
-    for (; blockId >= 0 && count < found.length; blockId = nextClearBit(this.held, blockId + 1, this.blockCount)) {
+    for (; blockId >= 0 && found.length < most; blockId = nextClearBit(this.held, blockId + 1, this.blockCount)) {
       if (this.orderOf[blockId] !== 0) continue;
-      if (count === 0) this.noneMissingBelow = blockId;
+      if (found.length === 0) this.noneMissingBelow = blockId;
       bytes += this.lengthOf(blockId);
-      if (bytes > maxBytes && count > 0) break;
-      found[count++] = blockId;
+      if (bytes > maxBytes && found.length > 0) break;
+      found.push(blockId);
     }
-    if (count === 0) this.noneMissingBelow = this.blockCount;
-    return found.subarray(0, count);
+    if (found.length === 0) this.noneMissingBelow = this.blockCount;
+    return found;
   }
 
   /** The blocks that were asked for first among those that did not arrive: at most `most` of them, ascending. */
-  findOldestAsked(most: number): Uint32Array {
+  findOldestAsked(most: number): readonly number[] {
     const found: number[] = [];
     for (const { blockIds, firstOrder, settled } of this.outstanding) {
       for (let index = settled; index < blockIds.length && found.length < most; index++) {
@@ -85,11 +84,11 @@ export class BlockLedger {
         if (this.orderOf[blockId] === firstOrder + index) found.push(blockId);
       }
     }
-    return Uint32Array.from(found).sort();
+    return found.sort((left, right) => left - right);
   }
 
   /** Notes that a request was sent. Blocks that are asked for already belong to the newer request from now on. */
-  ask(token: string, blockIds: Uint32Array, mark: SendMark, isProbe: boolean): void {
+  ask(token: string, blockIds: readonly number[], mark: SendMark, isProbe: boolean): void {
     const firstOrder = this.lastOrder + 1;
     for (const blockId of blockIds) {
       if (this.orderOf[blockId] === 0) this.askedBytes += this.lengthOf(blockId);
@@ -116,7 +115,8 @@ export class BlockLedger {
 
   /** The request with this token, while it is not fully answered. */
   findOutstanding(token: string): Outstanding | undefined {
-    return this.outstanding.find((request) => request.token === token);
+    for (const request of this.outstanding) if (request.token === token) return request;
+    return undefined;
   }
 
   /** Gives up the blocks that later ones overtook, so that they are missing again; returns how many. */

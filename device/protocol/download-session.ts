@@ -1,4 +1,5 @@
 /** The download of a stream as a state machine: inputs in, commands out, one deadline. No IO. */
+import { NO_COMMANDS } from "./session-core.ts";
 import type { FileProgress, SessionCommand, SessionInput, SessionOptions } from "./session-types.ts";
 import { StreamDownload } from "./stream-download.ts";
 import { type Step, TRANSITIONS } from "./transitions.ts";
@@ -49,7 +50,7 @@ export class DownloadSession {
   /** Takes one input; returns what to do about it. */
   handle(input: SessionInput, nowMs: number): readonly SessionCommand[] {
     const { download } = this;
-    download.commands = [];
+    download.commands = NO_COMMANDS;
     const step = TRANSITIONS[download.stage][input.on];
     if (step !== undefined) STEPS[step](download, input as never, nowMs);
     return download.commands;

@@ -1,8 +1,9 @@
 /** The download of one file: what is missing, what is asked for under which token, and what was counted. No IO. */
 import type { DescribedFile, GetRequest } from "../../shared/protocol/messages.ts";
-import { type Arrival, BlockLedger } from "./block-ledger.ts";
+import { type Arrival, BlockLedger, type Outstanding } from "./block-ledger.ts";
 import type { FlowWindow } from "./flow-window.ts";
 import { blocksPerAnswer, formatGet, planBlocks } from "./request-planner.ts";
+import type { RetryTimer } from "./retry-timer.ts";
 import type { FileProgress } from "./session-types.ts";
 
 /** What most blocks lead to. */
@@ -23,15 +24,9 @@ export interface FileDownloadOptions {
   /** Begins every token of this download; an answer with another beginning is for other bytes. */
   readonly tokenPrefix: string;
   readonly window: FlowWindow;
+  readonly timer: RetryTimer;
   /** What was counted for this file so far, when it is fetched again from the start. */
   readonly counters?: Counters | undefined;
-}
-
-/** What a data message turned out to be, and the round trip it measures if it is the first answer to a request. */
-export interface TakenBlock {
-  /** `foreign`: of another file, or of bytes from before a change. */
-  readonly arrival: Arrival | "foreign";
-  readonly roundTripMs?: number;
 }
 
 /** A data message, without its bytes. */
@@ -78,22 +73,19 @@ export class FileDownload {
     return { fileId, sizeBytes, blocks, heldBlocks, ...this.counters };
   }
 
-  /** Takes in a data message. */
-  take({ fileId, blockId, sizeBytes, clientToken }: ArrivedBlock, nowMs: number): TakenBlock {
+  /** Takes in a data message. `foreign`: of another file, or of bytes from before a change. */
+  take({ fileId, blockId, sizeBytes, clientToken }: ArrivedBlock, nowMs: number): Arrival | "foreign" {
     const { tokenPrefix, window } = this.options;
     const ours = clientToken === undefined || clientToken.startsWith(tokenPrefix);
-    if (fileId !== this.file.fileId || !ours) return { arrival: "foreign" };
+    if (fileId !== this.file.fileId || !ours) return "foreign";
     const request = clientToken === undefined ? undefined : this.ledger.findOutstanding(clientToken);
     const arrival = this.ledger.arrive(blockId, sizeBytes, clientToken === undefined ? undefined : (request ?? "late"));
     if (arrival === "duplicate") this.counters.duplicates++;
     if (arrival === "impossible") this.counters.impossible++;
     if (arrival !== "impossible") this.isFlowing = true;
     if (arrival === "new") window.markDelivered(sizeBytes, request?.mark, nowMs);
-    if (request === undefined || request.answered) return { arrival };
-    request.answered = true;
-    const roundTripMs = nowMs - request.mark.sentAtMs;
-    window.measureRoundTrip(roundTripMs, request.mark);
-    return { arrival, roundTripMs };
+    if (request !== undefined && !request.answered) this.noteAnswered(request, nowMs);
+    return arrival;
   }
 
   /** Says whether a request with this token is not fully answered. */
@@ -139,7 +131,16 @@ export class FileDownload {
     this.ledger = new BlockLedger(this.file.sizeBytes, this.options.blockSizeBytes, held);
   }
 
-  private send(blockIds: Uint32Array, nowMs: number, tokenSuffix: string, isProbe: boolean): GetRequest {
+  /** Takes the time to the first answer of a request as a round trip. */
+  private noteAnswered(request: Outstanding, nowMs: number): void {
+    const { window, timer } = this.options;
+    const roundTripMs = nowMs - request.mark.sentAtMs;
+    request.answered = true;
+    window.measureRoundTrip(roundTripMs, request.mark);
+    timer.measure(roundTripMs);
+  }
+
+  private send(blockIds: readonly number[], nowMs: number, tokenSuffix: string, isProbe: boolean): GetRequest {
     const { file, streamVersion, blockSizeBytes, tokenPrefix, window } = this.options;
     const token = tokenPrefix + tokenSuffix;
     this.ledger.ask(token, blockIds, window.markSent(nowMs, this.ledger.askedBytes === 0), isProbe);

@@ -13,13 +13,13 @@ export interface RequestFrame {
 
 /** In how many requests a window is asked for: the last one is on its way while the first is answered. */
 const REQUESTS_PER_WINDOW = 2;
-const NONE = new Uint32Array(0);
+const NONE: readonly number[] = [];
 
 /**
  * The next blocks to ask for: the lowest missing ones that fit one answer (131,072 bytes), one bitmap and what the
  * window leaves free. Empty while the window has too little room for a request that is worth sending, unless `urgent`.
  */
-export function planBlocks(ledger: BlockLedger, windowBytes: number, urgent: boolean): Uint32Array {
+export function planBlocks(ledger: BlockLedger, windowBytes: number, urgent: boolean): readonly number[] {
   const { askedBytes, blockSizeBytes } = ledger;
   const freeBytes = windowBytes - askedBytes;
   const worthBytes = urgent ? blockSizeBytes : Math.min(MAX_RESPONSE_BYTES, windowBytes / REQUESTS_PER_WINDOW);
@@ -33,12 +33,12 @@ export function blocksPerAnswer(blockSizeBytes: number): number {
 }
 
 /** The request for some blocks: by bitmap, with n beside it, because a stock server may insist on n. */
-export function formatGet(frame: RequestFrame, clientToken: string, blockIds: Uint32Array): GetRequest {
+export function formatGet(frame: RequestFrame, clientToken: string, blockIds: readonly number[]): GetRequest {
   return { clientToken, ...frame, ...formatBitmap(blockIds), blockCount: blockIds.length };
 }
 
-function withinBitmap(blockIds: Uint32Array): Uint32Array {
+function withinBitmap(blockIds: readonly number[]): readonly number[] {
   const end = (blockIds[0] ?? 0) + MAX_BITMAP_BYTES * 8;
   const beyond = blockIds.findIndex((blockId) => blockId >= end);
-  return beyond < 0 ? blockIds : blockIds.subarray(0, beyond);
+  return beyond < 0 ? blockIds : blockIds.slice(0, beyond);
 }

@@ -9,6 +9,8 @@ import type { Stage } from "./transitions.ts";
 
 /** How many beginnings of tokens there are: four characters. */
 const TOKEN_PREFIXES = 36 ** 4;
+/** What a step begins with. */
+export const NO_COMMANDS: readonly SessionCommand[] = [];
 
 /** The part of a session that knows about time and connection, and nothing about files. */
 export abstract class SessionCore {
@@ -16,7 +18,7 @@ export abstract class SessionCore {
   deadlineMs: number | undefined;
   stage: Stage = "describing";
   /** What the current step wants done, in order. */
-  commands: SessionCommand[] = [];
+  commands: readonly SessionCommand[] = NO_COMMANDS;
   protected readonly options: SessionOptions;
   protected readonly bounds: SessionBounds;
   protected readonly timer: RetryTimer;
@@ -94,10 +96,15 @@ export abstract class SessionCore {
     if (this.online) this.deadlineMs = undefined;
   }
 
+  /** Adds a command. Most steps have one, and a list of one is small, unlike one that grew. */
+  protected command(command: SessionCommand): void {
+    this.commands = this.commands.length === 0 ? [command] : [...this.commands, command];
+  }
+
   protected fail(failure: SessionFailure): void {
     this.stage = "failed";
     this.deadlineMs = undefined;
-    this.commands.push({ do: "fail", failure });
+    this.command({ do: "fail", failure });
   }
 
   /** A number no request of this session had before, for its token. */

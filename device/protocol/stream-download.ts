@@ -87,7 +87,7 @@ export class StreamDownload extends SessionCore {
     this.describeSentAtMs = nowMs;
     this.armTimer(nowMs);
     this.timer.backOff();
-    this.commands.push({ do: "publishDescribe", request: { clientToken: this.describeToken } });
+    this.command({ do: "publishDescribe", request: { clientToken: this.describeToken } });
   }
 
   takeDescription(description: Description, nowMs: number): void {
@@ -114,11 +114,11 @@ export class StreamDownload extends SessionCore {
     if (file === undefined) {
       this.stage = "done";
       this.deadlineMs = undefined;
-      this.commands.push({ do: "finish" });
+      this.command({ do: "finish" });
       return;
     }
     this.stage = "opening";
-    this.commands.push({ do: "openFile", file, streamVersion: this.streamVersion, afresh });
+    this.command({ do: "openFile", file, streamVersion: this.streamVersion, afresh });
   }
 
   startDownload({ held, complete }: InputOf<"fileOpened">, nowMs: number): void {
@@ -129,6 +129,7 @@ export class StreamDownload extends SessionCore {
       held,
       tokenPrefix: `${this.tokenPrefix}${this.epoch.toString(36)}-`,
       window: this.window,
+      timer: this.timer,
       counters: this.counters,
     });
     this.counters = undefined;
@@ -149,7 +150,7 @@ export class StreamDownload extends SessionCore {
     this.stage = "fetchingManifest";
     if (!this.online) return;
     const request = this.manifest?.nextRequest(`${this.tokenPrefix}m${this.nextNumber()}`);
-    if (request !== undefined) this.commands.push({ do: "publishManifest", request });
+    if (request !== undefined) this.command({ do: "publishManifest", request });
     this.armTimer(nowMs);
   }
 
@@ -163,7 +164,7 @@ export class StreamDownload extends SessionCore {
     }
     this.stage = "matching";
     this.disarmTimer();
-    this.commands.push({ do: "matchBlocks", fileId: current.file.fileId, checksums: manifest.checksums });
+    this.command({ do: "matchBlocks", fileId: current.file.fileId, checksums: manifest.checksums });
   }
 
   resumeMatched(held: Uint8Array, nowMs: number): void {
@@ -202,10 +203,8 @@ export class StreamDownload extends SessionCore {
 
   /** Keeps the block if it is a new one of the current file; says whether it was. */
   keepIfNew(input: InputOf<"blockArrived">, nowMs: number): boolean {
-    const taken = this.current?.take(input, nowMs);
-    if (taken?.roundTripMs !== undefined) this.timer.measure(taken.roundTripMs);
-    if (taken?.arrival !== "new") return false;
-    this.commands.push({ do: "keepBlock", fileId: input.fileId, blockId: input.blockId });
+    if (this.current?.take(input, nowMs) !== "new") return false;
+    this.command({ do: "keepBlock", fileId: input.fileId, blockId: input.blockId });
     return true;
   }
 
@@ -216,21 +215,21 @@ export class StreamDownload extends SessionCore {
     this.stage = current.complete ? "verifying" : "downloading";
     if (current.complete) {
       this.disarmTimer();
-      this.commands.push({ do: "verifyFile", file: current.file });
+      this.command({ do: "verifyFile", file: current.file });
     } else if (this.online) {
       this.publish(current.nextRequests(urgent, nowMs, this.tokenSuffix), nowMs);
     }
   }
 
   private publish(requests: readonly GetRequest[], nowMs: number): void {
-    for (const request of requests) this.commands.push({ do: "publishGet", request });
+    for (const request of requests) this.command({ do: "publishGet", request });
     this.armTimer(nowMs);
   }
 
   finishFile(): void {
     const { current } = this;
     if (current === undefined) return;
-    this.commands.push({ do: "fileFinished", progress: current.progress() });
+    this.command({ do: "fileFinished", progress: current.progress() });
     this.files.finishFirst();
     this.restarts = 0;
     this.repairs = 0;

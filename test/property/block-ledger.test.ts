@@ -65,8 +65,8 @@ it("counts the bytes of exactly the blocks that are asked for, and holds what ar
         const held = new Set<number>();
         for (let blockId = 0; blockId < ledger.blockCount; blockId++)
           if (hasBit(layout.held, blockId)) held.add(blockId);
-        const sent: { token: string; blockIds: Uint32Array }[] = [];
-        const ask = (blockIds: Uint32Array, isProbe: boolean): void => {
+        const sent: { token: string; blockIds: readonly number[] }[] = [];
+        const ask = (blockIds: readonly number[], isProbe: boolean): void => {
           if (blockIds.length === 0) return;
           const token = `t${sent.length}`;
           sent.push({ token, blockIds });
@@ -108,7 +108,7 @@ it("finds, when blocks only arrive in the order they were asked for, exactly tho
         const length = Math.min(perRequest, isLost.length - first);
         ledger.ask(
           `${first}`,
-          Uint32Array.from({ length }, (_, index) => first + index),
+          Array.from({ length }, (_, index) => first + index),
           MARK,
           false,
         );

@@ -23,8 +23,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     rule: "a timer is armed with every send",
     file: "device/protocol/stream-download.ts",
-    find: `this.commands.push({ do: "publishGet", request });\n    this.armTimer(nowMs);`,
-    replace: `this.commands.push({ do: "publishGet", request });\n    this.disarmTimer();`,
+    find: `this.command({ do: "publishGet", request });\n    this.armTimer(nowMs);`,
+    replace: `this.command({ do: "publishGet", request });\n    this.disarmTimer();`,
   },
   {
     rule: "an image that fails its digest is not accepted",

@@ -11,7 +11,7 @@ function tenBlocks(held: readonly number[] = []): BlockLedger {
 }
 
 function ask(ledger: BlockLedger, token: string, blockIds: readonly number[], isProbe = false): Outstanding {
-  ledger.ask(token, Uint32Array.from(blockIds), MARK, isProbe);
+  ledger.ask(token, blockIds, MARK, isProbe);
   return ledger.findOutstanding(token) as Outstanding;
 }
 
