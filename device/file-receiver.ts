@@ -5,7 +5,8 @@ import { OtaError } from "../shared/protocol/errors.ts";
 import type { DescribedFile } from "../shared/protocol/messages.ts";
 import { copyUnchangedBlocks } from "./base-image.ts";
 import type { FileSystem } from "./file-system.ts";
-import { type ImageStore, openImageStore } from "./image-store.ts";
+import type { ImageStore } from "./image-store.ts";
+import { openImageStore } from "./open-image-store.ts";
 import { type ExpectedDigests, reconcileDigests } from "./protocol/expected-digests.ts";
 import type { FileProgress, SessionInput } from "./protocol/session-types.ts";
 

@@ -1,6 +1,6 @@
 /** The file-system port: the few operations the image store needs of a disk, so that a simulated disk can stand in. */
 import { writeSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { OtaError } from "../shared/protocol/errors.ts";
 import { acquireFileLock } from "./file-lock.ts";
@@ -64,7 +64,13 @@ export const systemFileSystem: FileSystem = {
   },
   openEmpty: async (path) => openFile(await open(path, "w+")),
   rename,
-  remove: (path) => rm(path, { force: true }),
+  async remove(path) {
+    try {
+      await unlink(path);
+    } catch (error) {
+      if (errorCodeOf(error) !== "ENOENT") throw error;
+    }
+  },
   syncDirectory,
   lock: acquireFileLock,
 };

@@ -69,14 +69,12 @@ export class ImageJournal {
   readonly #file: OpenFile;
   readonly #key: number;
   readonly #table: Uint8Array;
-  readonly #writeEveryBlocks: number;
   #changed: number[] = [];
 
-  private constructor(file: OpenFile, key: number, table: Uint8Array, writeEveryBlocks: number) {
+  private constructor(file: OpenFile, key: number, table: Uint8Array) {
     this.#file = file;
     this.#key = key;
     this.#table = table;
-    this.#writeEveryBlocks = writeEveryBlocks;
   }
 
   /**
@@ -87,11 +85,11 @@ export class ImageJournal {
     fileSystem: FileSystem,
     path: string,
     identity: ImageIdentity,
-    options: { claims: ReadonlyMap<number, number>; writeEveryBlocks: number },
+    claims: ReadonlyMap<number, number>,
   ): Promise<ImageJournal> {
     const { bytes: header, key } = encodeJournalHeader(identity, crc32);
     const table = new Uint8Array(CLAIM_BYTES * countBlocks(identity.sizeBytes, identity.blockSizeBytes));
-    for (const [blockId, blockCrc32] of options.claims) {
+    for (const [blockId, blockCrc32] of claims) {
       encodeClaim(table, blockId * CLAIM_BYTES, { key, blockId, blockCrc32 }, crc32);
     }
     const newPath = newJournalPath(path);
@@ -100,9 +98,9 @@ export class ImageJournal {
       file.write(0, header);
       file.write(JOURNAL_HEADER_BYTES, new Uint8Array(CLAIMS_OFFSET - JOURNAL_HEADER_BYTES));
       file.write(CLAIMS_OFFSET, table);
-      if (options.claims.size > 0) await file.syncData();
+      if (claims.size > 0) await file.syncData();
       await fileSystem.rename(newPath, path);
-      return new ImageJournal(file, key, table, options.writeEveryBlocks);
+      return new ImageJournal(file, key, table);
     } catch (error) {
       await file.close();
       await fileSystem.remove(newPath).catch(() => {});
@@ -116,14 +114,18 @@ export class ImageJournal {
     await fileSystem.remove(newJournalPath(path));
   }
 
-  /** Claims a block whose bytes, just written, have this CRC-32; claims reach the file a few blocks at a time. */
+  /** How many claims were made or taken back since {@link ImageJournal.writeChanges}. */
+  get changes(): number {
+    return this.#changed.length;
+  }
+
+  /** Claims a block whose bytes have this CRC-32; the file learns of it with {@link ImageJournal.writeChanges}. */
   claim(blockId: number, blockCrc32: number): void {
     encodeClaim(this.#table, blockId * CLAIM_BYTES, { key: this.#key, blockId, blockCrc32 }, crc32);
     this.#changed.push(blockId);
-    if (this.#changed.length >= this.#writeEveryBlocks) this.writeChanges();
   }
 
-  /** Takes a claim back; the file learns of it with a later claim or {@link ImageJournal.writeChanges}. */
+  /** Takes a claim back; the file learns of it with {@link ImageJournal.writeChanges}. */
   forget(blockId: number): void {
     this.#table.fill(0, blockId * CLAIM_BYTES, (blockId + 1) * CLAIM_BYTES);
     this.#changed.push(blockId);

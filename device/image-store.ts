@@ -1,21 +1,20 @@
 /** Keeps the blocks of one image on disk across restarts and hands the image over only once it is verified. */
 import assert from "node:assert/strict";
-import { crc32 } from "../shared/crc32.ts";
 import type { Log } from "../shared/log.ts";
-import { clearBit, hasBit, setBit } from "../shared/protocol/bitmap.ts";
+import { hasBit } from "../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../shared/protocol/blocks.ts";
-import { OtaError } from "../shared/protocol/errors.ts";
+import { BlockWriter } from "./block-writer.ts";
 import { asOutputError, type FileLock, type FileSystem, type OpenFile } from "./file-system.ts";
 import { ImageJournal } from "./image-journal.ts";
-import { type ImagePaths, imagePaths } from "./image-paths.ts";
-import { type RecoveredImage, type Recovery, recoverImage } from "./image-recovery.ts";
-import { describeIdentityFault, type ImageDigests, type ImageIdentity } from "./protocol/image-identity.ts";
+import type { ImagePaths } from "./image-paths.ts";
+import type { RecoveredImage, Recovery } from "./image-recovery.ts";
+import type { ImageDigests, ImageIdentity } from "./protocol/image-identity.ts";
 import { SyncPacer } from "./sync-pacer.ts";
 import { type ExpectedImage, type Verification, verifyDigests, verifyImage } from "./verifier.ts";
 
 /** How far received bytes may be ahead of what a power cut leaves, by default, in bytes. */
 const DEFAULT_DURABLE_DISTANCE_BYTES = 131_072;
-/** After how many blocks the journal is written, by default. */
+/** After how many blocks they and the journal are written, by default. */
 const DEFAULT_JOURNAL_EVERY_BLOCKS = 16;
 
 /** What an image store is opened with. */
@@ -31,75 +30,8 @@ export interface ImageStoreOptions {
   journalEveryBlocks?: number;
 }
 
-/**
- * Opens the store of one image: finds what an earlier run left, checks it, and takes the lock that keeps other processes
- * out. Throws OtaError: `InvalidArgument` for an identity out of range, `OutputNotWritable` (`retryable` when another
- * process has the image), `DiskFull`.
- */
-export async function openImageStore(options: ImageStoreOptions): Promise<ImageStore> {
-  const { identity, fileSystem, log } = options;
-  const fault = describeIdentityFault(identity);
-  if (fault !== undefined) throw new OtaError("InvalidArgument", fault);
-  const paths = imagePaths(options.directory, identity);
-  const opened: { lock?: FileLock; data?: OpenFile } = {};
-  try {
-    await fileSystem.createDirectory(paths.directory);
-    opened.lock = await takeLock(fileSystem, paths);
-    const recovered = await recoverImage(fileSystem, paths, identity);
-    log[recovered.recovery.kind === "discarded" ? "warn" : "info"]("image store opened", {
-      path: paths.final,
-      found: recovered.recovery.kind,
-      reason: recovered.recovery.reason,
-    });
-    if (recovered.finished !== undefined) {
-      await removeLeftovers(fileSystem, paths, identity, log);
-      return new ImageStore(options, paths, recovered, { lock: opened.lock });
-    }
-    opened.data = await openPartial(fileSystem, paths, recovered, identity.sizeBytes);
-    const journal = await ImageJournal.replace(fileSystem, paths.journal, identity, {
-      claims: recovered.claims,
-      writeEveryBlocks: options.journalEveryBlocks ?? DEFAULT_JOURNAL_EVERY_BLOCKS,
-    });
-    return new ImageStore(options, paths, recovered, { lock: opened.lock, data: opened.data, journal });
-  } catch (error) {
-    await opened.data?.close().catch(() => {});
-    await opened.lock?.release().catch(() => {});
-    throw asOutputError(error, paths.final);
-  }
-}
-
-async function takeLock(fileSystem: FileSystem, paths: ImagePaths): Promise<FileLock> {
-  const lock = await fileSystem.lock(paths.lock);
-  if (!("heldBy" in lock)) return lock;
-  const message = `${paths.final} is already being downloaded by ${lock.heldBy}; wait for it or choose another directory`;
-  throw new OtaError("OutputNotWritable", message, { retryable: true });
-}
-
-async function openPartial(fileSystem: FileSystem, paths: ImagePaths, recovered: RecoveredImage, sizeBytes: number) {
-  if (recovered.recovery.kind !== "resumed") return fileSystem.openEmpty(paths.partial);
-  const data = await fileSystem.openToUpdate(paths.partial);
-  if ((await data.sizeBytes()) > sizeBytes) await data.truncate(sizeBytes);
-  return data;
-}
-
-/**
- * Removes what the finished image no longer needs. A digest in the description proves the image next time; without one
- * the journal's record has to, so it stays. What cannot be removed is harmless, and tried again on the next opening.
- */
-async function removeLeftovers(fileSystem: FileSystem, paths: ImagePaths, identity: ImageIdentity, log: Log) {
-  try {
-    await fileSystem.remove(paths.partial);
-    if (hasDigest(identity)) await ImageJournal.remove(fileSystem, paths.journal);
-  } catch (error) {
-    log.warn("leftovers of a finished image could not be removed", { path: paths.final, error });
-  }
-}
-
-function hasDigest(identity: ImageIdentity): boolean {
-  return identity.crc32 !== undefined || identity.sha256 !== undefined;
-}
-
-interface Handles {
+/** What an image store has open; a finished image only has its lock. */
+export interface ImageHandles {
   lock: FileLock;
   data?: OpenFile;
   journal?: ImageJournal;
@@ -120,15 +52,18 @@ export class ImageStore {
   readonly #fileSystem: FileSystem;
   readonly #paths: ImagePaths;
   readonly #log: Log;
-  readonly #handles: Handles;
+  readonly #handles: ImageHandles;
   readonly #pacer: SyncPacer;
   readonly #held: Uint8Array;
+  readonly #writer: BlockWriter | undefined;
+  /** Why blocks could not be written while nobody wrote; those are not held, and the next caller is told. */
+  #writeFailure: unknown;
   #directorySynced = false;
   #verified: ImageDigests | undefined;
   #open = true;
 
-  /** Callers use {@link openImageStore}. */
-  constructor(options: ImageStoreOptions, paths: ImagePaths, recovered: RecoveredImage, handles: Handles) {
+  /** Callers use `openImageStore`. */
+  constructor(options: ImageStoreOptions, paths: ImagePaths, recovered: RecoveredImage, handles: ImageHandles) {
     this.#identity = options.identity;
     this.#fileSystem = options.fileSystem;
     this.#log = options.log;
@@ -142,32 +77,29 @@ export class ImageStore {
     this.receivedBlocks = recovered.heldBlocks.slice();
     this.complete = recovered.finished !== undefined;
     this.recovery = recovered.recovery;
+    const { data, journal } = handles;
+    if (data === undefined || journal === undefined) return;
+    this.#writer = new BlockWriter({
+      ...{ data, journal, paths, held: this.#held },
+      blockSizeBytes: options.identity.blockSizeBytes,
+      writeEveryBlocks: options.journalEveryBlocks ?? DEFAULT_JOURNAL_EVERY_BLOCKS,
+    });
   }
 
   /**
-   * Writes a block at its offset before it returns; the buffer is free again then. The bytes are counted as held, and
-   * become durable in the background. The promise, when there is one, is for callers that want to wait for a slow disk.
-   * Throws OtaError `DiskFull` or `OutputNotWritable`; everything written before is kept.
+   * Takes a block; the buffer is free again on return. The bytes are counted as held, are written together with those of
+   * other blocks, and become durable in the background. The promise, when there is one, is for callers that want to wait
+   * for a slow disk. Throws OtaError `DiskFull` or `OutputNotWritable`; everything else that was taken is kept.
    */
   write(blockId: number, block: Uint8Array): Promise<void> | undefined {
-    const { data, journal } = this.#writable();
+    const { writer } = this.#writable();
     const { sizeBytes, blockSizeBytes } = this.#identity;
     assert(Number.isInteger(blockId) && blockId >= 0 && blockId < this.blockCount, `no block ${blockId}`);
     assert.equal(block.length, blockLength(blockId, sizeBytes, blockSizeBytes), `length of block ${blockId}`);
     this.#pacer.throwIfFailed();
+    this.#throwWriteFailure();
     this.#verified = undefined;
-    try {
-      data.write(blockId * blockSizeBytes, block);
-    } catch (error) {
-      this.forget([blockId]);
-      throw asOutputError(error, this.#paths.partial);
-    }
-    setBit(this.#held, blockId);
-    try {
-      journal.claim(blockId, crc32(block));
-    } catch (error) {
-      throw asOutputError(error, this.#paths.journal);
-    }
+    writer.write(blockId, block);
     return this.#pacer.wrote(block.length);
   }
 
@@ -193,11 +125,9 @@ export class ImageStore {
 
   /** Counts blocks as not held any more, so that they can be received again. */
   forget(blockIds: Iterable<number>): void {
-    const { journal } = this.#writable();
+    const { writer } = this.#writable();
     this.#verified = undefined;
-    for (const blockId of blockIds) {
-      if (clearBit(this.#held, blockId)) journal.forget(blockId);
-    }
+    writer.forget(blockIds);
   }
 
   /** Makes every block written so far durable: after a power cut, the next run holds them. */
@@ -205,6 +135,7 @@ export class ImageStore {
     if (this.complete) return;
     this.#writable();
     await this.#pacer.flush();
+    this.#throwWriteFailure();
   }
 
   /** Reads the whole image back and compares it. Without a digest to compare, each block must be what was received. */
@@ -214,7 +145,11 @@ export class ImageStore {
       const { sizeBytes } = this.#identity;
       return verifyDigests(expected, { sizeBytes, ...(this.#verified as ImageDigests) });
     }
-    const { data, journal } = this.#writable();
+    const { data, journal, writer } = this.#writable();
+    this.#throwWriteFailure();
+    writer.writeBlocks();
+    // The disk can be at it while the bytes are read back.
+    this.#pacer.hurry();
     try {
       const claimOf = (blockId: number) => journal.claimOf(blockId);
       const result = await verifyImage(data, { layout: this.#identity, held: this.#held, claimOf }, expected);
@@ -233,18 +168,32 @@ export class ImageStore {
     const { data, journal } = this.#handles;
     assert(this.#open && this.#verified !== undefined, "only a verified image can be committed");
     if (data !== undefined && journal !== undefined) {
-      await this.#pacer.flush();
+      await this.#pacer.catchUp();
       try {
-        if (!hasDigest(this.#identity)) await journal.recordFinished(this.#verified);
+        if (!this.#hasDigest) await journal.recordFinished(this.#verified);
         await this.#fileSystem.rename(this.#paths.partial, this.#paths.final);
         await this.#fileSystem.syncDirectory(this.#paths.directory);
       } catch (error) {
         throw asOutputError(error, this.#paths.final);
       }
     }
-    await removeLeftovers(this.#fileSystem, this.#paths, this.#identity, this.#log);
+    await this.removeLeftovers();
     await this.#release();
     return this.path;
+  }
+
+  /**
+   * Removes what the finished image no longer needs. A digest in the description proves the image next time; without one
+   * the journal's record has to, so it stays. What cannot be removed is harmless, and tried again on the next opening.
+   */
+  async removeLeftovers(): Promise<void> {
+    const { partial, journal, final } = this.#paths;
+    try {
+      await this.#fileSystem.remove(partial);
+      if (this.#hasDigest) await ImageJournal.remove(this.#fileSystem, journal);
+    } catch (error) {
+      this.#log.warn("leftovers of a finished image could not be removed", { path: final, error });
+    }
   }
 
   /** Removes the partial file and its journal and closes the store; a finished image in place stays. */
@@ -273,24 +222,40 @@ export class ImageStore {
     }
   }
 
-  #writable(): { data: OpenFile; journal: ImageJournal } {
-    const { data, journal } = this.#handles;
-    assert(this.#open, "the image store is closed");
-    assert(data !== undefined && journal !== undefined, "the image is complete");
-    return { data, journal };
+  get #hasDigest(): boolean {
+    return this.#identity.crc32 !== undefined || this.#identity.sha256 !== undefined;
   }
 
+  #writable(): { data: OpenFile; journal: ImageJournal; writer: BlockWriter } {
+    const { data, journal } = this.#handles;
+    assert(this.#open, "the image store is closed");
+    assert(data !== undefined && journal !== undefined && this.#writer !== undefined, "the image is complete");
+    return { data, journal, writer: this.#writer };
+  }
+
+  #throwWriteFailure(): void {
+    const error = this.#writeFailure;
+    this.#writeFailure = undefined;
+    if (error !== undefined) throw error;
+  }
+
+  /**
+   * Data and journal at the same time: a claim counts only while its block is there, so either may come first. What
+   * cannot be written is no reason to give up what was.
+   */
   async #sync(): Promise<void> {
-    const { data, journal } = this.#handles as Required<Handles>;
+    const { data, journal } = this.#handles as Required<ImageHandles>;
     try {
-      journal.writeChanges();
-      await data.syncData();
-      await journal.sync();
-      if (!this.#directorySynced) await this.#fileSystem.syncDirectory(this.#paths.directory);
-      this.#directorySynced = true;
+      this.#writer?.writeOut();
     } catch (error) {
-      throw asOutputError(error, this.#paths.partial);
+      this.#writeFailure ??= error;
     }
+    const directory = this.#directorySynced ? [] : [this.#fileSystem.syncDirectory(this.#paths.directory)];
+    // None may still run when this one is over and the files are closed.
+    for (const result of await Promise.allSettled([data.syncData(), journal.sync(), ...directory])) {
+      if (result.status === "rejected") throw asOutputError(result.reason, this.#paths.partial);
+    }
+    this.#directorySynced = true;
   }
 
   async #release(): Promise<void> {

@@ -7,6 +7,8 @@ export class SyncPacer {
   #writtenBytes = 0;
   #coveredBytes = 0;
   #durableBytes = 0;
+  #hasStarted = false;
+  #isHurried = false;
   #running: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;
 
@@ -49,19 +51,38 @@ export class SyncPacer {
     this.throwIfFailed();
   }
 
+  /**
+   * Makes everything written so far durable without waiting for the distance. Once a sync was made, nothing more happens
+   * when nothing was written since; before, bytes of an earlier process may not be durable.
+   */
+  hurry(): void {
+    this.#isHurried = !this.#hasStarted || this.#coveredBytes < this.#writtenBytes;
+    this.#startWhenDue();
+  }
+
+  /** Does the same, and waits for it. */
+  async catchUp(): Promise<void> {
+    this.hurry();
+    await this.settle();
+    this.throwIfFailed();
+  }
+
   /** Waits until no sync runs; never rejects. */
   async settle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
 
   #startWhenDue(): void {
-    if (this.#running === undefined && this.#writtenBytes - this.#coveredBytes >= this.#distanceBytes) this.#start();
+    const isDue = this.#isHurried || this.#writtenBytes - this.#coveredBytes >= this.#distanceBytes;
+    if (this.#running === undefined && isDue) this.#start();
   }
 
   #start(): void {
     if (this.#failure !== undefined) return;
     const target = this.#writtenBytes;
     this.#coveredBytes = target;
+    this.#hasStarted = true;
+    this.#isHurried = false;
     this.#running = this.#sync().then(
       () => {
         this.#durableBytes = target;

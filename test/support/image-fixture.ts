@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { FileSystem } from "../../device/file-system.ts";
-import { type ImageStore, type ImageStoreOptions, openImageStore } from "../../device/image-store.ts";
+import type { ImageStore, ImageStoreOptions } from "../../device/image-store.ts";
+import { openImageStore } from "../../device/open-image-store.ts";
 import type { ImageIdentity } from "../../device/protocol/image-identity.ts";
 import { silentLog } from "../../shared/log.ts";
 import { hasBit } from "../../shared/protocol/bitmap.ts";

@@ -134,6 +134,7 @@ describe("image store", () => {
       const image = makeImage({ digests: false });
       const store = await openStore(image, disk);
       for (let blockId = 0; blockId < 4; blockId++) await store.write(blockId, blockOf(image, blockId));
+      await store.flush();
       const partial = await disk.openToUpdate(`${FINAL}.part`);
       partial.write(300, Uint8Array.of(1, 2, 3, 4));
       expect(await store.verify(expected)).toMatchObject({ ok: false, damagedBlocks: [1] });
