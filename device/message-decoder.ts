@@ -1,5 +1,6 @@
 /** Turns what a publisher sends into the inputs of a download session. */
 import { decodeChecksums, decodeData, decodeDescription, decodeRejected } from "../shared/protocol/decode-response.ts";
+import { readDataFrame } from "../shared/protocol/read-data-frame.ts";
 import type { Format, Operation } from "../shared/protocol/topics.ts";
 import type { SessionInput } from "./protocol/session-types.ts";
 
@@ -14,7 +15,7 @@ export interface DecodedMessage {
 export function decodeMessage(operation: Operation, format: Format, message: Uint8Array): DecodedMessage | undefined {
   switch (operation) {
     case "data": {
-      const data = decodeData(format, message);
+      const data = (format === "cbor" ? readDataFrame(message) : undefined) ?? decodeData(format, message);
       if (data === undefined) return undefined;
       const { fileId, blockId, clientToken, payload } = data;
       return { input: { on: "blockArrived", fileId, blockId, sizeBytes: payload.length, clientToken }, payload };
