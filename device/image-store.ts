@@ -94,8 +94,8 @@ export class ImageStore {
   write(blockId: number, block: Uint8Array): Promise<void> | undefined {
     const { writer } = this.#writable();
     const { sizeBytes, blockSizeBytes } = this.#identity;
-    assert(Number.isInteger(blockId) && blockId >= 0 && blockId < this.blockCount, `no block ${blockId}`);
-    assert.equal(block.length, blockLength(blockId, sizeBytes, blockSizeBytes), `length of block ${blockId}`);
+    assert(Number.isInteger(blockId) && blockId >= 0 && blockId < this.blockCount, "no such block");
+    assert(block.length === blockLength(blockId, sizeBytes, blockSizeBytes), "not the length of this block");
     this.#pacer.throwIfFailed();
     this.#throwWriteFailure();
     this.#verified = undefined;

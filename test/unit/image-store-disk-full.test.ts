@@ -40,6 +40,21 @@ describe("image store on a disk that fails", () => {
     expect(await store.verify(image.identity)).toMatchObject({ ok: false, reason: "missing" });
   });
 
+  it("tells the next caller what could not be written in the background, and counts it as not held", async () => {
+    const image = makeImage();
+    const disk = new PowerCutDisk({ random: seededRandom(1) });
+    const store = await openStore(image, disk, { durableDistanceBytes: 256 });
+    disk.capacityBytes = 0;
+    void store.write(0, blockOf(image, 0));
+    expect([...store.heldBlocks]).toEqual([0]);
+    const full = expect.objectContaining({ code: "DiskFull" });
+    expect(() => store.write(1, blockOf(image, 1))).toThrow(full);
+    disk.capacityBytes = 100_000;
+    expect(await store.verify(image.identity)).toMatchObject({ ok: false, reason: "missing" });
+    await finishImage(store, image);
+    expect(disk.peek("/out/stream/7")).toEqual(image.bytes);
+  });
+
   it("reports a failed sync to the next caller, and to all after it", async () => {
     const image = makeImage();
     const disk = new PowerCutDisk({ random: seededRandom(1) });
