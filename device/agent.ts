@@ -127,7 +127,7 @@ class DownloadRun {
 
   private takeMessage(name: string, payload: Uint8Array): void {
     if (this.backlog === undefined) this.handleMessage(name, payload);
-    else if (this.backlog.length < MAX_BACKLOG_MESSAGES) this.backlog.push([name, payload.slice()]);
+    else if (this.backlog.length < MAX_BACKLOG_MESSAGES) this.backlog.push([name, new Uint8Array(payload)]);
   }
 
   private handleMessage(name: string, payload: Uint8Array): void {
