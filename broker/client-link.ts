@@ -1,4 +1,5 @@
 /** One client's connection as the publisher's side of the broker sees it: what it receives and how much it takes. */
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { publishLength, writePublishHead } from "../shared/protocol/data-frame.ts";
 import type { ClientRole } from "./protocol/policy.ts";
@@ -9,6 +10,12 @@ import { ReadGuard } from "./read-guard.ts";
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** Topics whose receivers are remembered, per client. */
 const MAX_REMEMBERED_TOPICS = 256;
+
+/** Packets in memory that is used again once everybody who was given them has released them. */
+export interface SharedPackets {
+  readonly packets: Buffer;
+  release(): void;
+}
 
 /**
  * A connection from its first byte to its last. Writes go straight to the connection, whole packets at a time, beside
@@ -32,11 +39,17 @@ export class ClientLink {
   writesTaken = 0;
   /** Messages dropped since the log last said so. */
   droppedMessages = 0;
+  /** A plain socket that has nothing left to write has handed everything to the kernel; other streams keep references. */
+  private readonly copiesWrites: boolean;
   private chunkInFlight = false;
+  private readonly countTaken = (): void => {
+    this.writesTaken++;
+  };
   private remembered = new Map<string, boolean>();
 
   constructor(connection: Duplex, onFault: ConstructorParameters<typeof ReadGuard>[1]) {
     this.connection = connection;
+    this.copiesWrites = connection instanceof Socket && !("encrypted" in connection);
     this.guard = new ReadGuard(connection, onFault);
   }
 
@@ -67,21 +80,34 @@ export class ClientLink {
     return this.connection.writableLength < MAX_WAITING_BYTES;
   }
 
-  /** Writes a chunk of whole packets and calls `taken` when the socket has it or is gone. */
-  writeChunk(chunk: Buffer, taken: () => void): void {
+  /** Writes a chunk of whole packets and calls `taken`, later, when the socket has it or is gone. */
+  writeChunk(chunk: SharedPackets, taken: (link: ClientLink) => void): void {
     this.chunkInFlight = true;
     this.write(chunk, () => {
       this.chunkInFlight = false;
-      taken();
+      taken(this);
     });
   }
 
-  /** Writes whole packets and calls `taken` when the socket has them or is gone. */
-  write(packets: Buffer, taken?: () => void): void {
-    this.connection.write(packets, () => {
+  /**
+   * Writes whole packets and releases them when nobody reads their memory any more: before it returns, if the kernel
+   * has its copy by then, as it has unless the client is slow. Calls `taken`, later, when the socket has them or is gone.
+   */
+  write(shared: SharedPackets, taken?: () => void): void {
+    let held: SharedPackets | undefined = shared;
+    this.connection.write(shared.packets, () => {
       this.writesTaken++;
+      held?.release();
       taken?.();
     });
+    if (!this.copiesWrites || this.connection.writableLength > 0) return;
+    held = undefined;
+    shared.release();
+  }
+
+  /** Writes a message of its own. */
+  writeMessage(packet: Buffer): void {
+    this.connection.write(packet, this.countTaken);
   }
 
   /** Closes the connection at once; `reason` keeps it from being logged again. */

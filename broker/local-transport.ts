@@ -18,6 +18,7 @@ export class LocalTransport implements PublisherTransport {
   private readonly log: Log;
   private readonly clock: Clock;
   private readonly framer = new BlockFramer();
+  private readonly ready = (link: ClientLink): void => this.reportReady(link);
   private handlers: PublisherHandlers | undefined;
   private nextDropReportMs = 0;
 
@@ -47,23 +48,16 @@ export class LocalTransport implements PublisherTransport {
     }
     const chunk = this.framer.frame(run, from);
     const isAll = from + chunk.blockCount === run.blockIds.length;
-    let readers = 1;
-    const release = (): void => {
-      if (--readers === 0) chunk.release();
-    };
     for (const watcher of watchers) {
       if (!this.admits(watcher, chunk.blockCount)) continue;
-      readers++;
-      watcher.write(chunk.packets, release);
+      chunk.share();
+      watcher.write(chunk);
     }
     if (device !== undefined) {
       device.owesReady ||= !isAll;
-      device.writeChunk(chunk.packets, () => {
-        release();
-        this.reportReady(device);
-      });
+      device.writeChunk(chunk, this.ready);
     } else {
-      release();
+      chunk.release();
       if (!isAll) setImmediate(() => this.handlers?.deviceReady(thing));
     }
     return chunk.blockCount;
@@ -89,7 +83,7 @@ export class LocalTransport implements PublisherTransport {
 
   /** Writes a message to one connection, or drops it when too much waits there. */
   write(link: ClientLink, topic: string, payload: Uint8Array): void {
-    if (this.admits(link, 1)) link.write(encodePublish(topic, payload));
+    if (this.admits(link, 1)) link.writeMessage(encodePublish(topic, payload));
   }
 
   private deliver(thing: string, topic: string, payload: Uint8Array): boolean {
@@ -98,7 +92,7 @@ export class LocalTransport implements PublisherTransport {
     if (device === undefined && watchers.length === 0) return false;
     const packet = encodePublish(topic, payload);
     for (const link of device === undefined ? watchers : [device, ...watchers]) {
-      if (this.admits(link, 1)) link.write(packet);
+      if (this.admits(link, 1)) link.writeMessage(packet);
     }
     return true;
   }
