@@ -1,5 +1,4 @@
 /** Frames blocks as MQTT packets into reused chunks of memory, so that one write carries many blocks. */
-import { blockLength } from "../shared/protocol/blocks.ts";
 import { DataFrame, publishLength, writePublishHead } from "../shared/protocol/data-frame.ts";
 import type { BlockRun } from "../shared/transport.ts";
 
@@ -37,30 +36,33 @@ export class FramedChunk {
   }
 }
 
+/** What all packets of a run share. */
 interface Framing {
+  readonly run: BlockRun;
+  readonly file: Buffer;
   readonly frame: DataFrame;
   readonly topic: Buffer;
 }
 
 /** Frames runs of blocks; a chunk has at most 72 KiB, or one block that is larger. */
 export class BlockFramer {
-  private readonly framings = new WeakMap<BlockRun, Framing>();
   private readonly free = MEMORY_BYTES.map((memoryBytes) => ({ memoryBytes, memories: [] as Buffer[] }));
   private freeBytes = 0;
+  private last: Framing | undefined;
 
   /** Frames the blocks of `run` from index `from` on, as many as fit a chunk and one at least; `from` is inside the run. */
   frame(run: BlockRun, from: number): FramedChunk {
     const framing = this.framingOf(run);
-    const firstBytes = packetLength(run, framing, from);
     const left = run.blockIds.length - from;
-    const limit = firstBytes > CHUNK_BYTES ? 1 : left;
-    const memory = this.take(limit === 1 ? firstBytes : Math.min(CHUNK_BYTES, left * longestPacket(run, framing)));
+    const longest = longestPacket(framing);
+    const memory = this.take(longest > CHUNK_BYTES ? longest : Math.min(CHUNK_BYTES, left * longest));
+    const limit = longest > CHUNK_BYTES ? 1 : left;
     let end = 0;
     let blockCount = 0;
     while (blockCount < limit) {
-      const index = from + blockCount;
-      if (end + packetLength(run, framing, index) > memory.length) break;
-      end = writePacket(memory, end, run, framing, index);
+      const next = writePacket(memory, end, framing, from + blockCount);
+      if (next < 0) break;
+      end = next;
       blockCount++;
     }
     return new FramedChunk(memory, end, blockCount, this.giveBack);
@@ -80,31 +82,28 @@ export class BlockFramer {
     this.free.find(({ memoryBytes }) => memoryBytes === memory.length)?.memories.push(memory);
   };
 
+  /** Remembers one run: to make its framing again for each of its chunks costs less than to remember them all. */
   private framingOf(run: BlockRun): Framing {
-    const known = this.framings.get(run);
-    if (known !== undefined) return known;
-    const framing = { frame: new DataFrame(run), topic: Buffer.from(run.topic) };
-    this.framings.set(run, framing);
-    return framing;
+    if (this.last?.run === run) return this.last;
+    const { fileBytes } = run;
+    const file = Buffer.from(fileBytes.buffer, fileBytes.byteOffset, fileBytes.length);
+    this.last = { run, frame: new DataFrame(run), topic: Buffer.from(run.topic), file };
+    return this.last;
   }
 }
 
 /** At least the size of every packet of a run: heads grow with the block id. */
-function longestPacket(run: BlockRun, { frame, topic }: Framing): number {
+function longestPacket({ run, frame, topic }: Framing): number {
   const lastId = run.blockIds[run.blockIds.length - 1] as number;
   return publishLength(topic.length, frame.payloadLength(lastId, run.blockSizeBytes));
 }
 
-function packetLength(run: BlockRun, { frame, topic }: Framing, index: number): number {
+/** Writes the packet at an index of the run; returns the offset after it, or -1 if `target` has no room for it. */
+function writePacket(target: Buffer, offset: number, { run, frame, topic, file }: Framing, index: number): number {
   const blockId = run.blockIds[index] as number;
-  const blockBytes = blockLength(blockId, run.fileBytes.length, run.blockSizeBytes);
-  return publishLength(topic.length, frame.payloadLength(blockId, blockBytes));
-}
-
-function writePacket(target: Buffer, offset: number, run: BlockRun, { frame, topic }: Framing, index: number): number {
-  const blockId = run.blockIds[index] as number;
-  const start = blockId * run.blockSizeBytes;
-  const block = run.fileBytes.subarray(start, start + run.blockSizeBytes);
-  const payloadAt = writePublishHead(target, offset, topic, frame.payloadLength(blockId, block.length));
-  return frame.writePayload(target, payloadAt, blockId, block);
+  const start = Math.min(blockId * run.blockSizeBytes, file.length);
+  const end = Math.min(start + run.blockSizeBytes, file.length);
+  const payloadBytes = frame.payloadLength(blockId, end - start);
+  if (offset + publishLength(topic.length, payloadBytes) > target.length) return -1;
+  return frame.writePayload(target, writePublishHead(target, offset, topic, payloadBytes), blockId, file, start, end);
 }

@@ -1,6 +1,5 @@
 /** Framing of data messages, from bytes that are the same for every block of one answer. No IO. */
 import { base64Length, writeBase64 } from "./base64.ts";
-import { encodeCbor } from "./cbor.ts";
 import { encodeJson } from "./json.ts";
 import type { Format } from "./topics.ts";
 import { WIRE_KEY } from "./wire-keys.ts";
@@ -15,6 +14,16 @@ export interface DataFrameOptions {
 const CBOR_MAP = 0xbf;
 const CBOR_BREAK = 0xff;
 const CBOR_BYTE_STRING = 0x40;
+const CBOR_TEXT = 0x60;
+/** A key of one letter: the head of a text string of one byte, and the letter. */
+const KEY_HEAD = CBOR_TEXT | 1;
+const KEY_BYTES = 2;
+const BLOCK_ID_KEY = WIRE_KEY.blockId.charCodeAt(0);
+const LENGTH_KEY = WIRE_KEY.length.charCodeAt(0);
+const PAYLOAD_KEY = WIRE_KEY.payload.charCodeAt(0);
+const JSON_BEFORE_LENGTH = Buffer.from(`,"${WIRE_KEY.length}":`);
+const JSON_BEFORE_PAYLOAD = Buffer.from(`,"${WIRE_KEY.payload}":"`);
+const JSON_AFTER_PAYLOAD = Buffer.from('"}');
 const PUBLISH_QOS_0 = 0x30;
 
 /**
@@ -25,51 +34,54 @@ export class DataFrame {
   private readonly json: boolean;
   /** Everything before the block id. */
   private readonly beforeId: Uint8Array;
-  private readonly beforeLength: Uint8Array;
-  private readonly beforePayload: Uint8Array;
-  private readonly afterPayload: Uint8Array;
+  /** Its size without block id, length and payload, in bytes. */
+  private readonly fixedBytes: number;
 
-  constructor({ format, clientToken, fileId }: DataFrameOptions) {
-    this.json = format === "json";
-    const token = clientToken === undefined ? {} : { [WIRE_KEY.clientToken]: clientToken };
-    const opening = { ...token, [WIRE_KEY.fileId]: fileId };
-    if (this.json) {
-      this.beforeId = Buffer.concat([encodeJson(opening).subarray(0, -1), Buffer.from(`,"${WIRE_KEY.blockId}":`)]);
-      this.beforeLength = Buffer.from(`,"${WIRE_KEY.length}":`);
-      this.beforePayload = Buffer.from(`,"${WIRE_KEY.payload}":"`);
-      this.afterPayload = Buffer.from('"}');
-    } else {
-      // A definite map of fewer than 24 members has a one-byte head: cut it off, and the members remain.
-      const members = encodeCbor(opening).slice(1);
-      this.beforeId = Buffer.concat([Uint8Array.of(CBOR_MAP), members, encodeCbor(WIRE_KEY.blockId)]);
-      this.beforeLength = encodeCbor(WIRE_KEY.length).slice();
-      this.beforePayload = encodeCbor(WIRE_KEY.payload).slice();
-      this.afterPayload = Uint8Array.of(CBOR_BREAK);
-    }
+  constructor(options: DataFrameOptions) {
+    this.json = options.format === "json";
+    this.beforeId = this.json ? jsonOpening(options) : cborOpening(options);
+    this.fixedBytes =
+      this.beforeId.length +
+      (this.json
+        ? JSON_BEFORE_LENGTH.length + JSON_BEFORE_PAYLOAD.length + JSON_AFTER_PAYLOAD.length
+        : 2 * KEY_BYTES + 1);
   }
 
   /** The size of a data message in bytes. */
   payloadLength(blockId: number, blockBytes: number): number {
-    const fixed =
-      this.beforeId.length + this.beforeLength.length + this.beforePayload.length + this.afterPayload.length;
     return this.json
-      ? fixed + decimalLength(blockId) + decimalLength(blockBytes) + base64Length(blockBytes)
-      : fixed + headLength(blockId) + 2 * headLength(blockBytes) + blockBytes;
+      ? this.fixedBytes + decimalLength(blockId) + decimalLength(blockBytes) + base64Length(blockBytes)
+      : this.fixedBytes + headLength(blockId) + 2 * headLength(blockBytes) + blockBytes;
   }
 
-  /** Writes a data message into `target` at `offset`; returns the offset after it. There must be room for it. */
-  writePayload(target: Uint8Array, offset: number, blockId: number, block: Uint8Array): number {
+  /**
+   * Writes a data message into `target` at `offset`; its block is the bytes of `source` from `start` to before `end`.
+   * Returns the offset after it. There must be room for it.
+   */
+  writePayload(
+    target: Uint8Array,
+    offset: number,
+    blockId: number,
+    source: Uint8Array,
+    start = 0,
+    end = source.length,
+  ): number {
     let at = put(target, offset, this.beforeId);
-    at = this.json ? writeDecimal(target, at, blockId) : writeHead(target, at, 0, blockId);
-    at = put(target, at, this.beforeLength);
-    at = this.json ? writeDecimal(target, at, block.length) : writeHead(target, at, 0, block.length);
-    at = put(target, at, this.beforePayload);
+    const blockBytes = end - start;
     if (this.json) {
-      at = writeBase64(target, at, block);
-    } else {
-      at = put(target, writeHead(target, at, CBOR_BYTE_STRING, block.length), block);
+      at = put(target, writeDecimal(target, at, blockId), JSON_BEFORE_LENGTH);
+      at = put(target, writeDecimal(target, at, blockBytes), JSON_BEFORE_PAYLOAD);
+      return put(target, writeBase64(target, at, source.subarray(start, end)), JSON_AFTER_PAYLOAD);
     }
-    return put(target, at, this.afterPayload);
+    at = writeKey(target, writeHead(target, at, 0, blockId), LENGTH_KEY);
+    at = writeKey(target, writeHead(target, at, 0, blockBytes), PAYLOAD_KEY);
+    at = writeHead(target, at, CBOR_BYTE_STRING, blockBytes);
+    // A view of a block costs more than the copy of a small one.
+    if (source instanceof Buffer) source.copy(target, at, start, end);
+    else target.set(source.subarray(start, end), at);
+    at += blockBytes;
+    target[at] = CBOR_BREAK;
+    return at + 1;
   }
 
   /** One data message as bytes of its own. */
@@ -78,6 +90,28 @@ export class DataFrame {
     this.writePayload(message, 0, blockId, block);
     return message;
   }
+}
+
+function jsonOpening({ clientToken, fileId }: DataFrameOptions): Uint8Array {
+  const token = clientToken === undefined ? {} : { [WIRE_KEY.clientToken]: clientToken };
+  const opening = encodeJson({ ...token, [WIRE_KEY.fileId]: fileId });
+  return Buffer.concat([opening.subarray(0, -1), Buffer.from(`,"${WIRE_KEY.blockId}":`)]);
+}
+
+/** By hand, because it is made for every answer: the open map, the token if there is one, the file id, the next key. */
+function cborOpening({ clientToken, fileId }: DataFrameOptions): Uint8Array {
+  const tokenBytes = clientToken === undefined ? 0 : Buffer.byteLength(clientToken);
+  const tokenMember = clientToken === undefined ? 0 : KEY_BYTES + headLength(tokenBytes) + tokenBytes;
+  const opening = Buffer.allocUnsafe(1 + tokenMember + KEY_BYTES + headLength(fileId) + KEY_BYTES);
+  opening[0] = CBOR_MAP;
+  let at = 1;
+  if (clientToken !== undefined) {
+    at = writeHead(opening, writeKey(opening, at, WIRE_KEY.clientToken.charCodeAt(0)), CBOR_TEXT, tokenBytes);
+    at += opening.write(clientToken, at);
+  }
+  at = writeHead(opening, writeKey(opening, at, WIRE_KEY.fileId.charCodeAt(0)), 0, fileId);
+  writeKey(opening, at, BLOCK_ID_KEY);
+  return opening;
 }
 
 /** The size in bytes of an MQTT 3.1.1 PUBLISH packet at QoS 0 with a topic of `topicBytes` and a payload of `payloadBytes`. */
@@ -110,6 +144,12 @@ function variableLength(remaining: number): number {
 function put(target: Uint8Array, offset: number, bytes: Uint8Array): number {
   target.set(bytes, offset);
   return offset + bytes.length;
+}
+
+function writeKey(target: Uint8Array, offset: number, letter: number): number {
+  target[offset] = KEY_HEAD;
+  target[offset + 1] = letter;
+  return offset + KEY_BYTES;
 }
 
 function headLength(value: number): number {

@@ -105,6 +105,22 @@ describe("a device that reads nothing", () => {
     await publisher.settled("frozen");
   });
 
+  it("has its bytes right when it reads at last, however much others were sent meanwhile", async () => {
+    const frozen = await connectFrozen("frozen");
+    const run = makeRun("frozen", { fileBytes: makeFile(12_000_000) });
+    publisher.send("frozen", run);
+    const other = await connect("other");
+    await other.subscribe("$aws/things/other/streams/#");
+    const otherRun = makeRun("other", { fileBytes: makeFile(3_000_000) });
+    publisher.send("other", otherRun);
+    for (const payload of payloadsOf(otherRun)) expect((await other.next("publish")).payload).toEqual(payload);
+    expect(publisher.isSettled("frozen")).toBe(false);
+    frozen.socket.resume();
+    for (const payload of payloadsOf(run)) {
+      expect(payload.equals((await frozen.next("publish")).payload as Buffer)).toBe(true);
+    }
+  });
+
   it("is evicted after the stall timeout, with one line, and its run is let go", async () => {
     await connectFrozen("frozen");
     await stuffed("frozen");

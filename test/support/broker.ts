@@ -189,7 +189,12 @@ export class TestPublisher implements PublisherHandlers {
 
   /** Resolves when nothing is owed to a thing. */
   async settled(thing: string): Promise<void> {
-    await this.until(() => (this.owed.get(thing)?.length ?? 0) === 0);
+    await this.until(() => this.isSettled(thing));
+  }
+
+  /** Says whether nothing is owed to a thing. */
+  isSettled(thing: string): boolean {
+    return (this.owed.get(thing)?.length ?? 0) === 0;
   }
 
   private offer(thing: string): void {
