@@ -9,6 +9,7 @@ import type { PublisherTransport } from "../shared/transport.ts";
 import { ClientDirectory } from "./client-directory.ts";
 import { ClientLink } from "./client-link.ts";
 import { ConnectionQuotas } from "./connection-quotas.ts";
+import { type KernelQueues, openKernelQueues } from "./kernel-queues.ts";
 import { type Listener, listenTcp, listenWebSocket } from "./listeners.ts";
 import { LocalTransport } from "./local-transport.ts";
 import type { PacketFault } from "./protocol/packet-scanner.ts";
@@ -29,6 +30,8 @@ export interface BrokerOptions {
   readonly stallTimeoutMs?: number;
   /** Present: connections have the real service's quotas, and it is told of what they do. */
   readonly quotaLog?: QuotaLog | undefined;
+  /** The kernel's books of its sockets; read where there are some by default. */
+  readonly kernel?: KernelQueues;
 }
 
 /** A running broker. */
@@ -94,10 +97,11 @@ class Door {
 
   private constructor(options: BrokerOptions) {
     const { observers, log, clock = systemClock, stallTimeoutMs = STALL_TIMEOUT_MS, quotaLog } = options;
+    const { kernel = openKernelQueues() } = options;
     this.log = log;
     this.quotas = quotaLog && new ConnectionQuotas(quotaLog, clock);
     this.observers = new Set(observers);
-    this.transport = new LocalTransport(this.clients, log, clock);
+    this.transport = new LocalTransport(this.clients, log, clock, kernel);
     this.stallWatch = new StallWatch(stallTimeoutMs, clock, log);
     this.aedes = new Aedes({
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -120,10 +124,11 @@ class Door {
   }
 
   accept(connection: Duplex, request?: IncomingMessage): void {
-    const link = new ClientLink(connection, (fault) => this.reportFault(link, fault));
+    const link = new ClientLink(connection, (fault) => this.reportFault(link, fault), request?.socket);
     this.links.set(connection, link);
     this.open.add(link);
     this.stallWatch.add(link);
+    this.transport.allowance.add(link);
     connection.on("drain", () => this.transport.reportReady(link));
     connection.once("close", () => this.leave(link));
     this.aedes.handle(connection, request);
@@ -247,6 +252,7 @@ class Door {
     link.isClosed = true;
     this.open.delete(link);
     this.stallWatch.remove(link);
+    this.transport.allowance.remove(link);
     this.clients.leave(link);
     link.guard.release();
     this.transport.reportReady(link);

@@ -3,6 +3,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { publishLength, writePublishHead } from "../shared/protocol/data-frame.ts";
 import type { ClientRole } from "./protocol/policy.ts";
+import { socketKey } from "./protocol/socket-table.ts";
 import { matchesTopic } from "./protocol/topic-filter.ts";
 import { ReadGuard } from "./read-guard.ts";
 
@@ -35,21 +36,32 @@ export class ClientLink {
   owesReady = false;
   /** Why the broker closed the connection itself; then the log has its line already. */
   closeReason: string | undefined;
-  /** Counts the writes that the socket took; stands still while the client takes nothing. */
-  writesTaken = 0;
+  /** Counts what the client was seen to take; stands still while it takes nothing. */
+  progressCount = 0;
+  /** What SendAllowance knows: bytes of blocks written and not known to be taken, what may be, and since when. */
+  unseenBytes = 0;
+  earnedBytes = 0;
+  seenTakingMs = 0;
+  /** Names the connection in the kernel's tables. */
+  readonly socketKey: string;
   /** Messages dropped since the log last said so. */
   droppedMessages = 0;
   /** A plain socket that has nothing left to write has handed everything to the kernel; other streams keep references. */
   private readonly copiesWrites: boolean;
+  private readonly socket: Socket | undefined;
   private chunkInFlight = false;
   private readonly countTaken = (): void => {
-    this.writesTaken++;
+    this.progressCount++;
   };
   private readonly remembered = new Set<string>();
   private lastReceived: string | undefined;
 
-  constructor(connection: Duplex, onFault: ConstructorParameters<typeof ReadGuard>[1]) {
+  /** `socket` is what carries the connection, when that is not a socket itself. */
+  constructor(connection: Duplex, onFault: ConstructorParameters<typeof ReadGuard>[1], socket?: Socket) {
     this.connection = connection;
+    this.socket = connection instanceof Socket ? connection : socket;
+    const { remoteAddress = "", remotePort = 0, localPort = 0 } = this.socket ?? {};
+    this.socketKey = socketKey(remoteAddress, remotePort, localPort);
     this.copiesWrites = connection instanceof Socket && !("encrypted" in connection);
     this.guard = new ReadGuard(connection, onFault);
   }
@@ -101,7 +113,7 @@ export class ClientLink {
   write(shared: SharedPackets, taken?: () => void): void {
     let held: SharedPackets | undefined = shared;
     this.connection.write(shared.packets, () => {
-      this.writesTaken++;
+      this.progressCount++;
       held?.release();
       taken?.();
     });
@@ -118,6 +130,13 @@ export class ClientLink {
   /** Closes the connection at once; `reason` keeps it from being logged again. */
   destroy(reason: string): void {
     this.closeReason ??= reason;
+    this.connection.destroy();
+  }
+
+  /** Closes it so that the kernel keeps nothing for it either, as it does for minutes when a peer reads nothing. */
+  reset(reason: string): void {
+    this.closeReason ??= reason;
+    this.socket?.resetAndDestroy();
     this.connection.destroy();
   }
 }

@@ -5,6 +5,8 @@ import type { BlockRun, IncomingRequest, PublisherHandlers, PublisherTransport }
 import { BlockFramer } from "./block-framer.ts";
 import type { ClientDirectory } from "./client-directory.ts";
 import { type ClientLink, encodePublish } from "./client-link.ts";
+import type { KernelQueues } from "./kernel-queues.ts";
+import { SendAllowance } from "./send-allowance.ts";
 
 /** The log hears of dropped messages this often at most. */
 const DROP_REPORT_INTERVAL_MS = 10_000;
@@ -17,13 +19,16 @@ export class LocalTransport implements PublisherTransport {
   private readonly clients: ClientDirectory;
   private readonly log: Log;
   private readonly clock: Clock;
+  /** How much the kernel may keep for each device. */
+  readonly allowance: SendAllowance;
   private readonly framer = new BlockFramer();
   private readonly ready = (link: ClientLink): void => this.reportReady(link);
   private handlers: PublisherHandlers | undefined;
   private nextDropReportMs = 0;
 
-  constructor(clients: ClientDirectory, log: Log, clock: Clock) {
+  constructor(clients: ClientDirectory, log: Log, clock: Clock, kernel?: KernelQueues) {
     this.clients = clients;
+    this.allowance = new SendAllowance(kernel, clock, this.ready);
     this.log = log;
     this.clock = clock;
   }
@@ -42,7 +47,7 @@ export class LocalTransport implements PublisherTransport {
     const device = this.clients.device(thing, run.topic);
     const watchers = this.clients.watchers(run.topic);
     if (device === undefined && watchers.length === 0) return undefined;
-    if (device?.canTakeChunk === false) {
+    if (device !== undefined && !this.canTakeChunk(device)) {
       device.owesReady = true;
       return 0;
     }
@@ -56,6 +61,7 @@ export class LocalTransport implements PublisherTransport {
     if (device !== undefined) {
       device.owesReady ||= !isAll;
       device.writeChunk(chunk, this.ready);
+      this.allowance.count(device, chunk.packets.length);
     } else {
       chunk.release();
       if (!isAll) setImmediate(() => this.handlers?.deviceReady(thing));
@@ -76,7 +82,7 @@ export class LocalTransport implements PublisherTransport {
 
   /** Tells the publisher that a device which took less than all can take more, or is gone. */
   reportReady(link: ClientLink): void {
-    if (!link.owesReady || !(link.isClosed || link.canTakeChunk)) return;
+    if (!link.owesReady || !(link.isClosed || this.canTakeChunk(link))) return;
     link.owesReady = false;
     this.handlers?.deviceReady(link.clientId);
   }
@@ -84,6 +90,10 @@ export class LocalTransport implements PublisherTransport {
   /** Writes a message to one connection, or drops it when too much waits there. */
   write(link: ClientLink, topic: string, payload: Uint8Array): void {
     if (this.admits(link, 1)) link.writeMessage(encodePublish(topic, payload));
+  }
+
+  private canTakeChunk(link: ClientLink): boolean {
+    return link.canTakeChunk && this.allowance.allows(link);
   }
 
   private deliver(thing: string, topic: string, payload: Uint8Array): boolean {

@@ -7,7 +7,7 @@ import type { ClientLink } from "./client-link.ts";
 const LOOKS_PER_TIMEOUT = 4;
 
 interface Stall {
-  readonly writesTaken: number;
+  readonly progressCount: number;
   readonly sinceMs: number;
 }
 
@@ -50,15 +50,16 @@ export class StallWatch {
 
   private look(link: ClientLink, nowMs: number): void {
     const stall = this.stalls.get(link);
-    if (link.connection.writableLength === 0) {
+    // A device that is owed more than it is allowed has bytes to take, too: the kernel has them.
+    if (link.connection.writableLength === 0 && !link.owesReady) {
       this.stalls.delete(link);
-    } else if (stall === undefined || stall.writesTaken !== link.writesTaken) {
-      this.stalls.set(link, { writesTaken: link.writesTaken, sinceMs: nowMs });
+    } else if (stall === undefined || stall.progressCount !== link.progressCount) {
+      this.stalls.set(link, { progressCount: link.progressCount, sinceMs: nowMs });
     } else if (nowMs - stall.sinceMs >= this.timeoutMs) {
       const stalledMs = Math.round(nowMs - stall.sinceMs);
-      const waitingBytes = link.connection.writableLength;
+      const waitingBytes = link.connection.writableLength || link.unseenBytes;
       this.log.warn("client evicted: it takes nothing", { clientId: link.clientId, stalledMs, waitingBytes });
-      link.destroy("stalled");
+      link.reset("stalled");
     }
   }
 }

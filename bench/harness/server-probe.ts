@@ -6,9 +6,9 @@ import { answerQuestions } from "./channel.ts";
 /** What a server's process holds. */
 export interface ServerState {
   readonly connections: number;
-  /** Connections with bytes that the kernel has not taken. */
+  /** Connections with bytes that the kernel has not taken, or to which nothing was written since the last two questions. */
   readonly stalledConnections: number;
-  /** Those bytes, of all connections. */
+  /** The bytes that the kernel has not taken, of all connections. */
   readonly waitingBytes: number;
   readonly heapBytes: number;
   /** Memory of buffers. */
@@ -26,6 +26,16 @@ process.once("disconnect", () => {
 });
 
 const sockets = new Set<Socket>();
+/** What was written to each socket by the last question, and for how many questions it was the same. */
+const still = new WeakMap<Socket, { readonly bytes: number; readonly questions: number }>();
+
+function isStill(socket: Socket): boolean {
+  const bytes = socket.bytesWritten;
+  const last = still.get(socket);
+  const questions = last?.bytes === bytes ? last.questions + 1 : 0;
+  still.set(socket, { bytes, questions });
+  return questions >= 2;
+}
 
 subscribe("net.server.socket", (message) => {
   const { socket } = message as { socket: Socket };
@@ -34,12 +44,13 @@ subscribe("net.server.socket", (message) => {
 });
 
 answerQuestions<"state", ServerState>(async () => {
-  const waiting = [...sockets].map((socket) => socket.writableLength).filter((bytes) => bytes > 0);
+  const all = [...sockets];
+  const stalled = all.filter((socket) => isStill(socket) || socket.writableLength > 0);
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return {
     connections: sockets.size,
-    stalledConnections: waiting.length,
-    waitingBytes: waiting.reduce((sum, bytes) => sum + bytes, 0),
+    stalledConnections: stalled.length,
+    waitingBytes: all.reduce((sum, { writableLength }) => sum + writableLength, 0),
     heapBytes: heapUsed,
     bufferBytes: arrayBuffers,
   };

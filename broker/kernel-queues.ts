@@ -1,0 +1,47 @@
+/** What the kernel keeps for TCP sockets, from Linux's own books; other systems keep none that a program may read. */
+import { readFileSync } from "node:fs";
+import { readSendQueues } from "./protocol/socket-table.ts";
+
+/** A look into the kernel's books. */
+export interface KernelQueues {
+  /** From here on the memory of all sockets together is worth a look at each, in bytes. */
+  readonly worthALookBytes: number;
+  /** The memory of all TCP sockets of the machine, in bytes. One short read. */
+  totalBytes(): number;
+  /** For each connection with anything, by `socketKey`, the bytes that were written and are not acknowledged. */
+  sendQueues(): ReadonlyMap<string, number>;
+}
+
+const WORTH_A_LOOK_BYTES = 64 * 1024 * 1024;
+const PAGE_BYTES = 4096;
+const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+/** Opens the books, or returns undefined where there are none. */
+export function openKernelQueues(): KernelQueues | undefined {
+  const limitPages = Number(readText("/proc/sys/net/ipv4/tcp_mem").split(/\s/, 1)[0]);
+  if (socketPages() === undefined || readText(TABLES[0] as string) === "") return undefined;
+  return {
+    // A quarter of what the kernel gives to sockets before it begins to ration, on a small machine.
+    worthALookBytes: Math.min(WORTH_A_LOOK_BYTES, (limitPages * PAGE_BYTES) / 4 || WORTH_A_LOOK_BYTES),
+    totalBytes: () => (socketPages() ?? 0) * PAGE_BYTES,
+    sendQueues: () => {
+      const queues = new Map<string, number>();
+      for (const table of TABLES) readSendQueues(readText(table), queues);
+      return queues;
+    },
+  };
+}
+
+function socketPages(): number | undefined {
+  const pages = /^TCP:.*\bmem (\d+)/m.exec(readText("/proc/net/sockstat"))?.[1];
+  return pages === undefined ? undefined : Number(pages);
+}
+
+/** The text of a file of the kernel, or nothing where there is no such file. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
