@@ -108,7 +108,7 @@ export function rejectionOf(answer: Answer): RejectedMessage {
 }
 
 /** A request as a device writes it: in JSON byte strings are hex. */
-function encodeBody(format: Format, body: RequestBody): Buffer {
+export function encodeBody(format: Format, body: RequestBody): Buffer {
   if (body instanceof Uint8Array) return Buffer.from(body);
   if (format === "cbor") return Buffer.from(encodeCbor(body));
   const members = Object.entries(body).map(([key, value]) => [

@@ -1,7 +1,9 @@
 /** A broker on free ports with a log that can be read, and a raw MQTT client that can misbehave. */
 import { EventEmitter, once } from "node:events";
 import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { generate, type IConnectPacket, type Packet, parser } from "mqtt-packet";
+import { createWebSocketStream, WebSocket } from "ws";
 import { type Broker, type BrokerOptions, startBroker } from "../../broker/broker.ts";
 import type { Log, LogFields } from "../../shared/log.ts";
 import { DataFrame } from "../../shared/protocol/data-frame.ts";
@@ -62,13 +64,13 @@ export async function startTestBroker(options: Partial<BrokerOptions> = {}): Pro
 }
 
 /** An MQTT client that is a socket, a parser and nothing else. */
-export class RawClient {
-  readonly socket: Socket;
+export class RawClient<Connection extends Duplex = Socket> {
+  readonly socket: Connection;
   readonly packets: Packet[] = [];
   isClosed = false;
   private readonly events = new EventEmitter().setMaxListeners(0);
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Connection) {
     this.socket = socket;
     const packets = parser({ protocolVersion: 4 });
     packets.on("packet", (packet) => {
@@ -94,8 +96,14 @@ export class RawClient {
   /** Opens a socket, connects and waits for CONNACK. */
   static async connect(port: number, clientId: string, options: Partial<IConnectPacket> = {}): Promise<RawClient> {
     const client = await RawClient.open(port);
-    client.send({ cmd: "connect", clientId, protocolVersion: 4, protocolId: "MQTT", clean: true, ...options });
-    await client.next("connack");
+    await client.introduce(clientId, options);
+    return client;
+  }
+
+  /** The same over WebSocket. */
+  static async connectWebSocket(url: string, clientId: string): Promise<RawClient<Duplex>> {
+    const client = new RawClient<Duplex>(createWebSocketStream(new WebSocket(url, "mqtt")));
+    await client.introduce(clientId);
     return client;
   }
 
@@ -108,8 +116,13 @@ export class RawClient {
   }
 
   /** Subscribes and returns the granted codes. */
-  async subscribe(...topicFilters: string[]): Promise<readonly unknown[]> {
-    const subscriptions = topicFilters.map((topic) => ({ topic, qos: 0 as const }));
+  subscribe(...topicFilters: string[]): Promise<readonly unknown[]> {
+    return this.subscribeAt(0, ...topicFilters);
+  }
+
+  /** Subscribes with a QoS and returns the granted codes. */
+  async subscribeAt(qos: 0 | 1, ...topicFilters: string[]): Promise<readonly unknown[]> {
+    const subscriptions = topicFilters.map((topic) => ({ topic, qos }));
     this.send({ cmd: "subscribe", messageId: 5, subscriptions });
     return (await this.next("suback")).granted;
   }
@@ -136,6 +149,11 @@ export class RawClient {
 
   destroy(): void {
     this.socket.destroy();
+  }
+
+  private async introduce(clientId: string, options: Partial<IConnectPacket> = {}): Promise<void> {
+    this.send({ cmd: "connect", clientId, protocolVersion: 4, protocolId: "MQTT", clean: true, ...options });
+    await this.next("connack");
   }
 }
 

@@ -28,7 +28,10 @@ export async function startMosquitto(port?: number): Promise<Mosquitto> {
   const listenPort = port ?? (await freePort());
   const directory = await mkdtemp(join(tmpdir(), "otastream-mosquitto-"));
   const config = join(directory, "mosquitto.conf");
-  await writeFile(config, `listener ${listenPort} 127.0.0.1\nallow_anonymous true\nlog_dest stderr\n`);
+  await writeFile(
+    config,
+    `listener ${listenPort} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_dest stderr\n`,
+  );
   const child = spawn(BINARY, ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
   await running(child);
   return {
