@@ -10,7 +10,14 @@ import {
   type OpenLane,
   OWN_LANES,
 } from "../support/lane.ts";
-import { encodeLaneRequest, LANE_CASES, LANE_STREAMS, type LaneCase, rightAnswer } from "../support/lane-case.ts";
+import {
+  encodeLaneRequest,
+  LANE_CASES,
+  LANE_STREAMS,
+  type LaneCase,
+  LONG_REQUESTS,
+  rightAnswer,
+} from "../support/lane-case.ts";
 import { hasMosquitto, type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { type RunningServer, startRunningServer } from "../support/running-server.ts";
 
@@ -54,21 +61,22 @@ async function checkCase(lane: Lane, format: Format, blockSizeBytes: number, eac
   }
 }
 
+/** What is asked for first waits for its file, and lets others pass: so each file is asked for before. */
+async function warmUp(lane: Lane): Promise<void> {
+  for (const [streamId, files] of LANE_STREAMS) {
+    for (const f of files.keys()) {
+      const request = encodeLaneRequest(lane.thing, "cbor", { streamId, members: { f, l: 131_072, n: 1 } });
+      for (let seen = 0; seen === 0; ) seen = (await lane.exchange([request]))[0]?.length ?? 0;
+    }
+  }
+}
+
 function describeLane(name: string, index: number, open: OpenLane, serverOf: () => RunningServer): void {
   describe(`data messages by ${name}`, () => {
     let lane: Lane;
     beforeAll(async () => {
       lane = await open(serverOf(), `lane-device-${index}`);
-      // What is asked for first waits for its file, and lets others pass: so each file is asked for once before.
-      for (const [streamId, files] of LANE_STREAMS) {
-        for (const f of files.keys()) {
-          const members = { f, l: 131_072, n: 1 };
-          for (let seen = 0; seen === 0; ) {
-            const [packets] = await lane.exchange([encodeLaneRequest(lane.thing, "cbor", { streamId, members })]);
-            seen = packets?.length ?? 0;
-          }
-        }
-      }
+      await warmUp(lane);
     });
     afterAll(() => lane?.close());
 
@@ -92,6 +100,23 @@ describe("the server's own broker", () => {
   for (const [index, [name, open]] of Object.entries(OWN_LANES).entries()) {
     describeLane(name, index, open, () => server);
   }
+
+  it.each(["TCP", "WebSocket"])("a device on %s that does not read gets its own bytes later", async (name) => {
+    const [slow, fast] = await Promise.all(
+      ["slow", "fast"].map((thing) => (OWN_LANES[name] as OpenLane)(server, `${thing}-${name}`)),
+    );
+    if (slow === undefined || fast === undefined) throw new Error("two lanes were opened");
+    const ask = (lane: Lane) => lane.exchange(LONG_REQUESTS.map((each) => encodeLaneRequest(lane.thing, "json", each)));
+    await warmUp(slow);
+    slow.hold(true);
+    const late = ask(slow);
+    await ask(fast);
+    slow.hold(false);
+    const [seen = []] = await late;
+    expect(judge(seen, rightAnswer(slow.thing, "json", LONG_REQUESTS, seen.length))).toBeUndefined();
+    slow.close();
+    fast.close();
+  });
 });
 
 describe.skipIf(!hasMosquitto())("a broker elsewhere", () => {

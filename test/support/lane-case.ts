@@ -24,6 +24,7 @@ export const LANE_STREAMS: ReadonlyMap<string, readonly Uint8Array[]> = new Map(
   // 131,072 divides neither size, so that the last block is short whatever a block's size is.
   ["lane-a", [makeFile(300_001), makeFile(700_003)]],
   ["lane-b", [makeFile(400_009)]],
+  ["lane-long", [makeFile(16 * 131_072), makeFile(16 * 131_072 - 1)]],
 ]);
 
 const MOST_BYTES = 131_072;
@@ -63,6 +64,15 @@ export const LANE_CASES: readonly LaneCase[] = [
   },
   { name: "two files of a stream at once", requests: (l) => [fromA({ l }), fromA({ f: 1, l })] },
 ];
+
+/**
+ * As many requests as may wait for one device, each for a whole answer: in JSON 5.4 MB, which is more than the kernel keeps
+ * for a connection that is not read.
+ */
+export const LONG_REQUESTS: readonly LaneRequest[] = Array.from({ length: 31 }, (_, index) => ({
+  streamId: "lane-long",
+  members: { f: index >> 4, l: 4096, o: 32 * (index % 16), n: 32 },
+}));
 
 /** Two whole answers of which the second begins in the middle of the first. */
 function overlapping(l: number, first: string, second: string): LaneRequest[] {
@@ -110,10 +120,10 @@ function meeting(
   return isSameToken ? [first, second.filter(isOnce)] : [first.filter(isOnce), second];
 }
 
-/** Says whether two requests are for blocks of one file. */
+/** Says whether these are two requests for blocks of one file. */
 function canMeet(requests: readonly LaneRequest[]): boolean {
   const isOneStream = requests[0]?.streamId === requests[1]?.streamId;
-  return isOneStream && isSame(requests, "f") && isSame(requests, "l");
+  return requests.length === 2 && isOneStream && isSame(requests, "f") && isSame(requests, "l");
 }
 
 function isSame([first, second]: readonly LaneRequest[], key: string): boolean {

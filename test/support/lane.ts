@@ -19,6 +19,8 @@ export interface Lane {
   readonly thing: string;
   /** Sends requests in one write; resolves with what each receiver of the lane got for them, in order. */
   exchange(requests: readonly { readonly topic: string; readonly payload: Buffer }[]): Promise<DataPacket[][]>;
+  /** Lets no receiver read on, or lets them again. */
+  hold(isHeld: boolean): void;
   close(): void;
 }
 
@@ -91,6 +93,9 @@ function makeLane(thing: string, receivers: readonly RawClient<Duplex>[]): Lane 
       for (const { topic, payload } of [...requests, { topic: endTopic, payload: end }]) device.publish(topic, payload);
       device.socket.uncork();
       return Promise.all(receivers.map((receiver) => takeToEnd(receiver, thing)));
+    },
+    hold: (isHeld) => {
+      for (const { socket } of receivers) isHeld ? socket.pause() : socket.resume();
     },
     close: () => {
       for (const receiver of receivers) receiver.destroy();
