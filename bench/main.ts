@@ -5,28 +5,31 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { measureControlPlane } from "./groups/control-plane.ts";
+import { type ControlPlaneFigures, measureControlPlane } from "./groups/control-plane.ts";
+import { measureDeviceSide } from "./groups/device-side.ts";
 import { measureFleets, measureStreams, SMALL_FILE } from "./groups/fleets.ts";
-import { measureGrowth } from "./groups/growth.ts";
+import { type GrowthLine, measureGrowth } from "./groups/growth.ts";
 import { MANY, MANY_FILES, measureOneDevice, ONE_FILE, type Servers } from "./groups/one-device.ts";
 import { measureStalled } from "./groups/stalled.ts";
-import { type BenchContext, type Pace, type Receiver, type Results, startReceiver } from "./harness/bench-context.ts";
+import type { BenchContext, Pace, Results } from "./harness/bench-context.ts";
 import { watchMachine } from "./harness/machine.ts";
 import { makeSource, startOwnServer } from "./harness/own-server.ts";
 import { ProcessGroup } from "./harness/process-group.ts";
+import { Receiver } from "./harness/receiver.ts";
 import { startAedesServer, startPushServer } from "./references/reference-servers.ts";
 import { findMoves } from "./regression.ts";
 import { type BenchResult, formatResult, resultsOf } from "./report.ts";
 import { formatSoak, soak } from "./soak.ts";
 
 const MEBIBYTE = 1024 * 1024;
-const QUICK: Pace = { isQuick: true, rounds: 3, measureMs: 250, fleetWindowMs: 2_000 };
-const FULL: Pace = { isQuick: false, rounds: 7, measureMs: 1_000, fleetWindowMs: 10_000 };
+const QUICK: Pace = { rounds: 5, measureMs: 150, fleetWindowMs: 500, creates: 100 };
+const FULL: Pace = { rounds: 7, measureMs: 1_000, fleetWindowMs: 3_000, creates: 1_000 };
 const inResults = (name: string): string => fileURLToPath(new URL(`./results/${name}.json`, import.meta.url));
 
-const GROUPS = ["one", "fleets", "streams", "stalled"] as const;
+const GROUPS = ["one", "fleets", "streams", "stalled", "device", "control", "growth"] as const;
+type GroupName = (typeof GROUPS)[number];
 /** What a quick run leaves out. */
-const LONG_GROUPS = ["growth", "control"] as const;
+const LONG_GROUPS: readonly GroupName[] = ["growth"];
 const SOAK_MINUTES = 10;
 /** With more than this share of the machine's time spent by other programs, a ratio says little. */
 const QUIET_SHARE = 0.1;
@@ -56,53 +59,75 @@ const group = new ProcessGroup();
 const directory = await mkdtemp(join(values["disk-directory"], "otastream-bench-"));
 process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 const machine = watchMachine(directory);
-const report = (line: string): void => console.error(line);
+const startedMs = performance.now();
+const secondsSoFar = (): string => ((performance.now() - startedMs) / 1000).toFixed(0);
+const report = (line: string): void => console.error(`${secondsSoFar().padStart(4)} s  ${line}`);
+const failures: string[] = [];
+
+function fail(name: string, error: unknown): void {
+  const message = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+  failures.push(message);
+  report(`FAILED ${message}`);
+}
 
 async function makeContext(): Promise<BenchContext> {
   const source = await makeSource(directory, 2 * MEBIBYTE);
   const lanes = values.lanes === undefined ? undefined : new Set(values.lanes.split(";"));
-  return { group, pace: values.quick ? QUICK : FULL, directory, source, report, ...(lanes && { lanes }) };
+  return { group, pace: values.quick ? QUICK : FULL, directory, source, report, fail, ...(lanes && { lanes }) };
 }
 
-async function run(): Promise<BenchResult> {
-  const context = await makeContext();
+async function startServers(context: BenchContext): Promise<Servers> {
   const { source } = context;
   const own = await startOwnServer(group, directory);
   await own.publish(ONE_FILE, source);
   await own.publish(MANY, source, MANY_FILES);
   await own.publish(SMALL_FILE, await makeSource(directory, MEBIBYTE / 4));
-  const servers: Servers = {
+  return {
     own,
     push: await startPushServer(group, source),
     broker: await startAedesServer(group, "broker", own),
     client: await startAedesServer(group, "client", own),
   };
-  const receiver = startReceiver(group);
-  const measureGroup = {
-    one: () => measureOneDevice(context, servers, receiver),
-    fleets: () => measureFleets(context, own, receiver),
-    streams: () => measureStreams(context, own, receiver),
-    stalled: () => measureStalled(context, receiver),
-  };
+}
+
+/** Measures every group that is wanted; one that fails is reported, and the others go on. */
+async function run(): Promise<BenchResult> {
+  const context = await makeContext();
+  const servers = await startServers(context);
+  const receiver = new Receiver(group);
   const results: Results = {};
+  let growth: readonly GrowthLine[] | undefined;
+  let controlPlane: ControlPlaneFigures | undefined;
+  const measureGroup: Readonly<Record<GroupName, () => Promise<unknown>>> = {
+    one: async () => Object.assign(results, await measureOneDevice(context, servers, receiver)),
+    fleets: async () => Object.assign(results, await measureFleets(context, servers.own, receiver)),
+    streams: async () => Object.assign(results, await measureStreams(context, servers.own, receiver)),
+    stalled: async () => Object.assign(results, await measureStalled(context, receiver)),
+    device: async () => Object.assign(results, await measureDeviceSide(context)),
+    control: async () => {
+      controlPlane = await measureControlPlane(context);
+    },
+    growth: async () => {
+      growth = await measureGrowth(context, servers, receiver);
+    },
+  };
   for (const name of GROUPS.filter(isWanted)) {
     report(`${name}:`);
-    Object.assign(results, await measureGroup[name]());
+    await measureGroup[name]().catch((error: unknown) => fail(name, error));
   }
-  const more = await measureMore(context, servers, receiver);
-  return { machine: machine(group.cpuMicroseconds()), ...resultsOf(results), ...more };
+  report("measured");
+  return {
+    machine: machine(group.cpuMicroseconds()),
+    ...resultsOf(results),
+    ...(growth && { growth }),
+    ...(controlPlane && { controlPlane }),
+    ...(failures.length > 0 && { failures }),
+  };
 }
 
-function isWanted(name: (typeof GROUPS)[number] | (typeof LONG_GROUPS)[number]): boolean {
+function isWanted(name: GroupName): boolean {
   if (values.only !== undefined) return values.only.split(",").includes(name);
-  return !values.quick || (name !== "growth" && name !== "control");
-}
-
-async function measureMore(context: BenchContext, servers: Servers, receiver: Receiver): Promise<Partial<BenchResult>> {
-  const growth = isWanted("growth") ? await measureGrowth(context, servers, receiver) : undefined;
-  if (!isWanted("control")) return growth ? { growth } : {};
-  const controlPlane = await measureControlPlane(servers.own, await servers.own.objectOf(ONE_FILE));
-  return { ...(growth && { growth }), controlPlane };
+  return !values.quick || !LONG_GROUPS.includes(name);
 }
 
 async function save(content: unknown): Promise<void> {
@@ -125,7 +150,6 @@ async function check(now: BenchResult): Promise<void> {
 }
 
 try {
-  const startedMs = performance.now();
   if (values.soak) {
     const samples = await soak(await makeContext(), Number(values.minutes));
     console.log(formatSoak(samples));
@@ -136,7 +160,8 @@ try {
     await save(result);
     if (values.check) await check(result);
   }
-  console.log(`\nsaved as ${values.json} after ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+  if (failures.length > 0) process.exitCode = 1;
+  console.log(`\nsaved as ${values.json} after ${secondsSoFar()} s`);
 } finally {
   await group.close();
 }

@@ -29,6 +29,8 @@ export interface LaneResult {
   readonly duplicatesPerBlock: number;
   readonly timeoutsPerBlock: number;
   readonly unfinished: number;
+  /** Of the device's side alone; NaN when it is not known. */
+  readonly allocatedPerBlock?: number;
 }
 
 /** Everything that one run of the benchmark saves. */
@@ -38,6 +40,8 @@ export interface BenchResult {
   readonly lanes: readonly LaneResult[];
   readonly growth?: readonly GrowthLine[];
   readonly controlPlane?: ControlPlaneFigures;
+  /** What could not be measured, and why. */
+  readonly failures?: readonly string[];
 }
 
 /** The rows whose lanes were measured. */
@@ -83,7 +87,15 @@ function laneResult(name: string, rounds: readonly Measurement[]): LaneResult {
     duplicatesPerBlock: sum(rounds.map(({ duplicates = 0 }) => duplicates)) / sum(rounds.map(({ blocks }) => blocks)),
     timeoutsPerBlock: sum(rounds.map(({ timeouts = 0 }) => timeouts)) / sum(rounds.map(({ blocks }) => blocks)),
     unfinished: sum(rounds.map(({ unfinished = 0 }) => unfinished)),
+    ...allocationsOf(rounds),
   };
+}
+
+/** The median over the rounds in which nothing was collected. */
+function allocationsOf(rounds: readonly Measurement[]): Pick<LaneResult, "allocatedPerBlock"> {
+  if (rounds[0]?.allocatedBytes === undefined) return {};
+  const known = rounds.map(({ allocatedBytes = Number.NaN, blocks }) => allocatedBytes / blocks);
+  return { allocatedPerBlock: spreadOf(known.filter((bytes) => !Number.isNaN(bytes))).median };
 }
 
 function sum(values: readonly number[]): number {
@@ -114,7 +126,7 @@ const LANE_HEAD = [
 ];
 
 /** The tables for people. */
-export function formatResult({ machine, rows, lanes, growth, controlPlane }: BenchResult): string {
+export function formatResult({ machine, rows, lanes, growth, controlPlane, failures }: BenchResult): string {
   const bench = rows.map((row) => [
     row.label,
     figure(row.value.median),
@@ -125,25 +137,45 @@ export function formatResult({ machine, rows, lanes, growth, controlPlane }: Ben
     row.aim === undefined ? "" : String(row.aim),
     row.isGood === undefined ? "" : row.isGood ? "ok" : "FALLS SHORT",
   ]);
-  const absolute = lanes.map((lane) => [
-    lane.name,
-    figure(lane.megabytesPerSecond.median),
-    `${figure(lane.megabytesPerSecond.min)}-${figure(lane.megabytesPerSecond.max)}`,
-    figure(lane.serverUsPerBlock),
-    figure(lane.receiverUsPerBlock),
-    String(lane.rounds),
-    lane.duplicatesPerBlock === 0 ? "" : figure(lane.duplicatesPerBlock),
-    lane.timeoutsPerBlock === 0 ? "" : lane.timeoutsPerBlock.toFixed(4),
-  ]);
+  const deviceSide = lanes.filter(({ allocatedPerBlock }) => allocatedPerBlock !== undefined);
+  const absolute = lanes
+    .filter((lane) => !deviceSide.includes(lane))
+    .map((lane) => [
+      lane.name,
+      figure(lane.megabytesPerSecond.median),
+      `${figure(lane.megabytesPerSecond.min)}-${figure(lane.megabytesPerSecond.max)}`,
+      figure(lane.serverUsPerBlock),
+      figure(lane.receiverUsPerBlock),
+      String(lane.rounds),
+      lane.duplicatesPerBlock === 0 ? "" : figure(lane.duplicatesPerBlock),
+      lane.timeoutsPerBlock === 0 ? "" : lane.timeoutsPerBlock.toFixed(4),
+    ]);
   return [
     machineLine(machine),
     "",
     markdownTable(["row", "ratio", "spread", "by server CPU", "by busier CPU", "bound", "aim", ""], bench),
     "",
     markdownTable(LANE_HEAD, absolute),
+    ...(deviceSide.length === 0 ? [] : ["", formatDeviceSide(deviceSide)]),
     ...(growth === undefined ? [] : ["", formatGrowth(growth)]),
     ...(controlPlane === undefined ? [] : ["", controlPlaneLine(controlPlane)]),
+    ...(failures === undefined ? [] : ["", ...failures.map((line) => `FAILED: ${line}`)]),
   ].join("\n");
+}
+
+function formatDeviceSide(lanes: readonly LaneResult[]): string {
+  return markdownTable(
+    ["device side", "MB/s", "spread", "us/block", "bytes allocated/block"],
+    lanes.map(
+      ({ name, megabytesPerSecond: { median, min, max }, receiverUsPerBlock, allocatedPerBlock = Number.NaN }) => [
+        name,
+        figure(median),
+        `${figure(min)}-${figure(max)}`,
+        figure(receiverUsPerBlock),
+        figure(allocatedPerBlock),
+      ],
+    ),
+  );
 }
 
 function formatGrowth(lines: readonly GrowthLine[]): string {
@@ -163,8 +195,8 @@ function formatGrowth(lines: readonly GrowthLine[]): string {
 }
 
 function controlPlaneLine(figures: ControlPlaneFigures): string {
-  const { createsPerSecond, createP50Ms, createP99Ms, listPages, listP50Ms, listP99Ms } = figures;
-  const creates = `CreateStream: ${figure(createsPerSecond)} a second, p50 ${figure(createP50Ms)} ms, p99 ${figure(createP99Ms)} ms`;
+  const { createsPerSecond, createP50Ms, createP99Ms, createCpuUs, listPages, listP50Ms, listP99Ms } = figures;
+  const creates = `CreateStream: ${figure(createsPerSecond)} a second, p50 ${figure(createP50Ms)} ms, p99 ${figure(createP99Ms)} ms, ${figure(createCpuUs / 1000)} ms of the server's processor`;
   return `${creates}; ListStreams, ${listPages} pages of 250: p50 ${figure(listP50Ms)} ms, p99 ${figure(listP99Ms)} ms`;
 }
 

@@ -1,10 +1,11 @@
 /** A long run of the same fleet, over and over, with memory, processor time and throughput in a line for each download. */
 import { fleetTask } from "./groups/fleets.ts";
 import { ONE_FILE } from "./groups/one-device.ts";
-import { type BenchContext, measure, startReceiver } from "./harness/bench-context.ts";
+import { type BenchContext, measure } from "./harness/bench-context.ts";
 import { megabytesPerSecond } from "./harness/measurement.ts";
+import { watchMemory } from "./harness/memory-watch.ts";
 import { startOwnServer } from "./harness/own-server.ts";
-import { kernelSocketBytes, residentBytes } from "./harness/process-figures.ts";
+import { Receiver } from "./harness/receiver.ts";
 import { markdownTable } from "./report.ts";
 
 /** What was seen at the end of one download by the whole fleet. */
@@ -26,19 +27,18 @@ export async function soak(context: BenchContext, minutes: number): Promise<Soak
   const { directory, group, report, source } = context;
   const own = await startOwnServer(group, directory);
   await own.publish(ONE_FILE, source);
-  const receiver = startReceiver(group);
+  const receiver = new Receiver(group);
   const startedMs = performance.now();
   const samples: SoakSample[] = [];
   while (performance.now() - startedMs < minutes * 60_000) {
+    const peakOf = watchMemory(own.pids, receiver.pid);
     const measurement = await measure(receiver, fleetTask(own, DEVICES, ONE_FILE));
     const { blocks, serverCpuUs, unfinished = 0 } = measurement;
     const sample = {
       seconds: (performance.now() - startedMs) / 1000,
       megabytesPerSecond: megabytesPerSecond(measurement),
       serverUsPerBlock: serverCpuUs / blocks,
-      serverBytes: own.pids.reduce((sum, pid) => sum + residentBytes(pid), 0),
-      receiverBytes: residentBytes(receiver.pid),
-      kernelBytes: kernelSocketBytes(),
+      ...peakOf(),
       unfinished,
     };
     samples.push(sample);

@@ -1,13 +1,8 @@
 /** Many devices at once, with the real download session, and many streams. */
-import {
-  type BenchContext,
-  interleave,
-  type Lanes,
-  measure,
-  type Receiver,
-  type Results,
-} from "../harness/bench-context.ts";
+import { type BenchContext, interleave, type Lanes, measure, type Results } from "../harness/bench-context.ts";
+import type { Measurement } from "../harness/measurement.ts";
 import { type OwnServer, startOwnServer } from "../harness/own-server.ts";
+import type { Receiver } from "../harness/receiver.ts";
 import type { FleetTask } from "../receivers/tasks.ts";
 import { type ReferenceServer, startAedesServer } from "../references/reference-servers.ts";
 import { ONE_FILE, windowTask } from "./one-device.ts";
@@ -19,6 +14,8 @@ const LIMIT_MS = 60_000;
 const WARM_UP_MS = 100;
 const STREAMS = 10_000;
 const STREAM_DEVICES = 100;
+/** How often a fleet on a lane that does not finish is measured while it runs. */
+const WINDOWS = 3;
 
 /** The task of a fleet on one server. */
 export function fleetTask(server: ReferenceServer, devices: number, streamId: string): FleetTask {
@@ -28,24 +25,38 @@ export function fleetTask(server: ReferenceServer, devices: number, streamId: st
 
 /** Measures 1,000 devices with 2 MiB each and 5,000 with 256 KiB each, beside broker.publish for a while. */
 export async function measureFleets(context: BenchContext, own: OwnServer, receiver: Receiver): Promise<Results> {
-  const { fleetWindowMs } = context.pace;
-  const bounded = { limitMs: fleetWindowMs, isRate: true };
-  const onBroker = (devices: number, streamId: string) => async () => {
-    // A new one each time: what is still queued for devices that are gone would be delivered to nobody in the next round,
-    // and Aedes walks such a queue in one call, which overflows the stack.
-    const broker = await startAedesServer(context.group, "broker", own);
-    await measure(receiver, windowTask(context, broker, { measureMs: WARM_UP_MS }));
-    const measurement = await measure(receiver, { ...fleetTask(broker, devices, streamId), ...bounded });
-    await context.group.end(broker.pids);
-    return measurement;
-  };
   const lanes: Lanes = {
     "own, 1,000 devices": () => measure(receiver, fleetTask(own, 1_000, ONE_FILE)),
-    "broker.publish, 1,000 devices": onBroker(1_000, ONE_FILE),
+    "broker.publish, 1,000 devices": onBroker(context, own, receiver, (broker) => fleetTask(broker, 1_000, ONE_FILE)),
     "own, 5,000 devices": () => measure(receiver, fleetTask(own, 5_000, SMALL_FILE)),
-    "broker.publish, 5,000 devices": onBroker(5_000, SMALL_FILE),
+    "broker.publish, 5,000 devices": onBroker(context, own, receiver, (broker) => fleetTask(broker, 5_000, SMALL_FILE)),
   };
-  return interleave(context, lanes, false);
+  return interleave(context, lanes);
+}
+
+/** Measures in the first and in the last round, {@link WINDOWS} times each, and nothing in those between. */
+function onBroker(
+  context: BenchContext,
+  own: OwnServer,
+  receiver: Receiver,
+  taskFor: (broker: ReferenceServer) => FleetTask,
+): Lanes[string] {
+  const { group, pace } = context;
+  let round = 0;
+  return async () => {
+    const isMeasured = round === 0 || round === pace.rounds - 1;
+    round++;
+    if (!isMeasured) return [];
+    // A new one each time: what is still queued for devices that are gone would be delivered to nobody in the next round,
+    // and Aedes walks such a queue in one call, which overflows the stack.
+    const broker = await startAedesServer(group, "broker", own);
+    try {
+      await measure(receiver, windowTask(context, broker, { measureMs: WARM_UP_MS }));
+      return await receiver.ask({ ...taskFor(broker), limitMs: pace.fleetWindowMs, windows: WINDOWS });
+    } finally {
+      await group.end(broker.pids);
+    }
+  };
 }
 
 /** Measures 100 devices on 100 of 10,000 streams, and on one of them, beside a server that has no other. */
@@ -56,19 +67,27 @@ export async function measureStreams(context: BenchContext, own: OwnServer, rece
   const startedMs = performance.now();
   await own.registerLike(ONE_FILE, STREAMS - 1);
   report(`${STREAMS - 1} streams registered in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
-  let from = 0;
   const onOneStream = (server: OwnServer) => () => measure(receiver, fleetTask(server, STREAM_DEVICES, ONE_FILE));
   const lanes: Lanes = {
-    "own, 10,000 streams": () => {
-      const streamIds = Array.from({ length: STREAM_DEVICES }, (_, index) => `${ONE_FILE}-${from + index + 1}`);
-      from += STREAM_DEVICES;
-      return measure(receiver, { ...fleetTask(own, STREAM_DEVICES, ONE_FILE), streamIds });
-    },
+    "own, 10,000 streams": onStreams(receiver, own, STREAMS),
     "own, 1 stream": onOneStream(small),
     "own, 1 stream of 10,000": onOneStream(own),
   };
   await lanes["own, 1 stream"]?.();
-  const results = await interleave(context, lanes, true);
+  const results = await interleave(context, lanes, { warmUp: true });
   await group.end(small.pids);
   return results;
+}
+
+/** 100 devices on as many of the streams `<ONE_FILE>-<n>`, others each time; `streams` is how many there are. */
+export function onStreams(receiver: Receiver, server: OwnServer, streams: number): () => Promise<Measurement> {
+  let from = 0;
+  return () => {
+    const streamIds = Array.from(
+      { length: Math.min(STREAM_DEVICES, streams) },
+      (_, index) => `${ONE_FILE}-${((from + index) % (streams - 1)) + 1}`,
+    );
+    from += STREAM_DEVICES;
+    return measure(receiver, { ...fleetTask(server, STREAM_DEVICES, ONE_FILE), streamIds });
+  };
 }

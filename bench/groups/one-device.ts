@@ -1,13 +1,7 @@
 /** One device at a time: the product's lanes beside the ceiling and beside everything that could be used instead. */
-import {
-  type BenchContext,
-  interleave,
-  type Lanes,
-  measure,
-  type Receiver,
-  type Results,
-} from "../harness/bench-context.ts";
+import { type BenchContext, interleave, type Lanes, measure, type Results } from "../harness/bench-context.ts";
 import type { OwnServer } from "../harness/own-server.ts";
+import type { Receiver } from "../harness/receiver.ts";
 import type { WindowTask } from "../receivers/tasks.ts";
 import {
   mosquittoMissing,
@@ -79,11 +73,11 @@ export async function measureOneDevice(context: BenchContext, servers: Servers, 
     "broker.publish, 256 B": window(broker, SMALL),
     ...(await peerLanes(context)),
   };
-  return interleave(context, lanes, true);
+  return interleave(context, lanes, { warmUp: true });
 }
 
 /** The lanes of servers that nobody here wrote; one that is not installed is left out, with a line that says so. */
-async function peerLanes({ group, directory, source, pace, report }: BenchContext): Promise<Lanes> {
+async function peerLanes({ group, directory, source, pace, report, fail }: BenchContext): Promise<Lanes> {
   const { measureMs } = pace;
   const missing = [
     { rows: "mosquitto", advice: mosquittoMissing() },
@@ -91,18 +85,21 @@ async function peerLanes({ group, directory, source, pace, report }: BenchContex
   ];
   for (const { rows, advice } of missing) if (advice !== undefined) report(`without ${rows}: ${advice}`);
   const [mosquitto, nginx] = missing.map(({ advice }) => advice === undefined);
-  const askMosquitto = mosquitto ? await startMosquitto(group, directory, source) : undefined;
-  const askNginx = nginx ? await startNginx(group, directory, source) : undefined;
+  const orFail = <Ask>(name: string, starting: Promise<Ask>): Promise<Ask | undefined> =>
+    starting.catch((error: unknown) => {
+      fail(name, error);
+      return undefined;
+    });
+  const askMosquitto = mosquitto ? await orFail("mosquitto", startMosquitto(group, directory, source)) : undefined;
+  const askNginx = nginx ? await orFail("nginx", startNginx(group, directory, source)) : undefined;
   return {
     ...(askMosquitto && {
       mosquitto: () => askMosquitto(BLOCK_BYTES, IN_FLIGHT.requestBlocks, measureMs),
-      ...(!pace.isQuick && {
-        "mosquitto, 256 B": () => askMosquitto(SMALL.blockSizeBytes, SMALL.requestBlocks, measureMs),
-      }),
+      "mosquitto, 256 B": () => askMosquitto(SMALL.blockSizeBytes, SMALL.requestBlocks, measureMs),
     }),
     ...(askNginx && {
       "nginx, 8 connections": () => askNginx(BLOCK_BYTES, 8, measureMs),
-      ...(!pace.isQuick && { "nginx, 2 MiB": () => askNginx(source.sizeBytes, 1, measureMs) }),
+      "nginx, 2 MiB": () => askNginx(source.sizeBytes, 1, measureMs),
     }),
   };
 }

@@ -1,42 +1,46 @@
-/** One healthy device beside devices that ask and never read. */
-import {
-  type BenchContext,
-  interleave,
-  measure,
-  type Receiver,
-  type Results,
-  startReceiver,
-} from "../harness/bench-context.ts";
+/** Healthy devices beside devices that ask and never read. */
+import { type BenchContext, interleave, type Lanes, measure, type Results } from "../harness/bench-context.ts";
 import type { Measurement } from "../harness/measurement.ts";
 import { type OwnServer, startOwnServer } from "../harness/own-server.ts";
 import { kernelSocketBytes } from "../harness/process-figures.ts";
+import { Receiver } from "../harness/receiver.ts";
+import { fleetTask } from "./fleets.ts";
 import { ONE_FILE, windowTask } from "./one-device.ts";
 
 /** How long the stalled devices may take to fill what the server and the kernel keep for them. */
 const FILLING_LIMIT_MS = 20_000;
 const LOOK_EVERY_MS = 100;
+/** How long the server may take to notice that they are gone. */
+const LEAVING_LIMIT_MS = 30_000;
+const HEALTHY_DEVICES = 200;
 
 /** Measures on a server of its own, whose stalled devices stay until it ends. */
 export async function measureStalled(context: BenchContext, receiver: Receiver): Promise<Results> {
-  const { group, directory, source } = context;
+  const { group, directory, pace, source } = context;
   const own = await startOwnServer(group, directory);
   await own.publish(ONE_FILE, source);
-  const stallers = startReceiver(group);
-  const healthy = () => measure(receiver, windowTask(context, own));
-  const results: Results = await interleave(context, { "healthy beside 0": healthy }, true);
+  const stallers = new Receiver(group);
+  const healthyBeside = (name: string): Lanes => ({
+    [`healthy beside ${name}`]: () => measure(receiver, windowTask(context, own)),
+    [`${HEALTHY_DEVICES} healthy beside ${name}`]: () => measure(receiver, fleetTask(own, HEALTHY_DEVICES, ONE_FILE)),
+  });
+  // Half of the rounds without them before and half after: what else the machine did meanwhile falls on both.
+  const half = { rounds: Math.ceil(pace.rounds / 2) };
+  const results = await interleave(context, healthyBeside("0"), { ...half, warmUp: true });
   for (const [devices, name] of [
+    [1, "1"],
     [100, "100"],
     [1_000, "1,000"],
   ] as const) {
     await stall(context, own, stallers, devices);
-    const beside = await interleave(context, { [`healthy beside ${name}`]: healthy }, true);
-    Object.assign(results, beside, { [`queue of ${name}`]: [await queueOf(context, own, devices)] });
+    Object.assign(results, await interleave(context, healthyBeside(name)));
+    results[`queue of ${name}`] = [await queueOf(context, own, devices)];
   }
-  // The same once more without them: what else the machine did meanwhile falls on both.
   await group.end([stallers.pid]);
   await isQuiet(own);
-  const after = await interleave(context, { "healthy beside 0": healthy }, true);
-  results["healthy beside 0"] = [...(results["healthy beside 0"] ?? []), ...(after["healthy beside 0"] ?? [])];
+  for (const [name, rounds] of Object.entries(await interleave(context, healthyBeside("0"), half))) {
+    results[name] = [...(results[name] ?? []), ...rounds];
+  }
   await group.end(own.pids);
   return results;
 }
@@ -65,7 +69,11 @@ async function stall(
 
 /** Resolves once the server has noticed that the stalled devices are gone. */
 async function isQuiet(own: OwnServer): Promise<void> {
-  while ((await own.state()).connections > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  const startedMs = performance.now();
+  while ((await own.state()).connections > 0) {
+    if (performance.now() - startedMs > LEAVING_LIMIT_MS) throw new Error("connections of ended devices stay");
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
 }
 
 /** What the server's process keeps for a stalled device: bytes that the kernel has not taken. */

@@ -1,24 +1,21 @@
 /** What all groups of benchmarks share: processes, receivers, the file, and how long and how often they measure. */
-import { fileURLToPath } from "node:url";
 import type { ReceiverTask } from "../receivers/tasks.ts";
-import { Channel } from "./channel.ts";
 import type { Measurement } from "./measurement.ts";
 import type { Source } from "./own-server.ts";
 import type { ProcessGroup } from "./process-group.ts";
+import type { Receiver } from "./receiver.ts";
 
 /** How much is measured. */
 export interface Pace {
-  readonly isQuick: boolean;
   /** Rounds of each lane. */
   readonly rounds: number;
   /** How long one device is measured in a round. */
   readonly measureMs: number;
-  /** How long a fleet may take, on a lane that is not expected to end. */
+  /** How long a fleet is measured at a time, on a lane that is not expected to end. */
   readonly fleetWindowMs: number;
+  /** How many streams are created. */
+  readonly creates: number;
 }
-
-/** A receiver's process. */
-export type Receiver = Channel<ReceiverTask, Measurement | undefined>;
 
 /** The surroundings of a group. */
 export interface BenchContext {
@@ -31,38 +28,56 @@ export interface BenchContext {
   /** Only these lanes; all when absent. */
   readonly lanes?: ReadonlySet<string>;
   readonly report: (line: string) => void;
+  /** Notes that something could not be measured; the rest goes on. */
+  readonly fail: (name: string, error: unknown) => void;
 }
 
-/** A lane by its name, measured once with each call; rejects when it cannot be. */
-export type Lanes = Readonly<Record<string, () => Promise<Measurement>>>;
+/** A lane by its name, measured with each call, once or several times; rejects when it cannot be. */
+export type Lanes = Readonly<Record<string, () => Promise<Measurement | readonly Measurement[]>>>;
 
 /** What was measured of each lane, a round each. */
 export type Results = Record<string, Measurement[]>;
 
-const WORKER = fileURLToPath(new URL("../receivers/receiver-worker.ts", import.meta.url));
-
-/** Starts a receiver's process. */
-export function startReceiver(group: ProcessGroup): Receiver {
-  return new Channel(group.startNode("receiver", WORKER));
-}
+/** A lane that failed so often is left out of the rounds that follow. */
+const MOST_FAILURES = 2;
 
 /** Has a receiver measure. */
 export async function measure(receiver: Receiver, task: ReceiverTask): Promise<Measurement> {
-  const measurement = await receiver.ask(task);
+  const [measurement] = await receiver.ask(task);
   if (measurement === undefined) throw new Error(`${task.kind} measures nothing`);
   return measurement;
 }
 
-/** Measures every lane once in each round, in turn; with `warmUp`, one more round comes first and is not counted. */
-export async function interleave(context: BenchContext, lanes: Lanes, warmUp: boolean): Promise<Results> {
+/** How lanes take turns. */
+export interface Turns {
+  /** {@link Pace.rounds} unless it is said. */
+  readonly rounds?: number;
+  /** One more round comes first and is not counted. */
+  readonly warmUp?: boolean;
+}
+
+/** Measures every lane in each round, in turn; one that fails is reported, and the others go on. */
+export async function interleave(
+  { fail, lanes: wanted, pace, report }: BenchContext,
+  lanes: Lanes,
+  { rounds = pace.rounds, warmUp = false }: Turns = {},
+): Promise<Results> {
   const results: Results = {};
-  for (let round = warmUp ? -1 : 0; round < context.pace.rounds; round++) {
+  const failures = new Map<string, number>();
+  for (let round = warmUp ? -1 : 0; round < rounds; round++) {
     for (const [name, run] of Object.entries(lanes)) {
-      if (context.lanes?.has(name) === false) continue;
-      const measurement = await run();
-      if (round >= 0) results[name] = [...(results[name] ?? []), measurement];
+      if (wanted?.has(name) === false || (failures.get(name) ?? 0) >= MOST_FAILURES) continue;
+      try {
+        const measured = [await run()].flat();
+        if (round >= 0) results[name] = [...(results[name] ?? []), ...measured];
+        const unfinished = measured.reduce((sum, each) => sum + (each.unfinished ?? 0), 0);
+        if (unfinished > 0) fail(name, new Error(`${unfinished} devices did not finish`));
+      } catch (error) {
+        failures.set(name, (failures.get(name) ?? 0) + 1);
+        fail(name, error);
+      }
     }
-    context.report(round < 0 ? "warmed up" : `round ${round + 1} of ${context.pace.rounds}`);
+    report(round < 0 ? "warmed up" : `round ${round + 1} of ${rounds}`);
   }
   return results;
 }

@@ -17,6 +17,7 @@ export class Channel<Ask, Reply> {
   private readonly child: ChildProcess;
   private readonly waiting = new Map<number, PromiseWithResolvers<Reply>>();
   private lastId = 0;
+  private ended: Error | undefined;
 
   constructor(child: ChildProcess) {
     this.child = child;
@@ -28,8 +29,8 @@ export class Channel<Ask, Reply> {
       else asked?.reject(new Error(error));
     });
     child.once("exit", (code, signal) => {
-      const gone = new Error(`${child.spawnargs.join(" ")} ended (${signal ?? `status ${code}`})`);
-      for (const asked of this.waiting.values()) asked.reject(gone);
+      this.ended = new Error(`${child.spawnargs.join(" ")} ended (${signal ?? `status ${code}`})`);
+      for (const asked of this.waiting.values()) asked.reject(this.ended);
     });
   }
 
@@ -37,8 +38,14 @@ export class Channel<Ask, Reply> {
     return this.child.pid ?? 0;
   }
 
-  /** Rejects when the process fails at it or ends. */
+  /** Whether the process has ended. */
+  get isEnded(): boolean {
+    return this.ended !== undefined;
+  }
+
+  /** Rejects when the process fails at it, ends, or has ended. */
   ask(ask: Ask): Promise<Reply> {
+    if (this.ended !== undefined) return Promise.reject(this.ended);
     const id = ++this.lastId;
     const asked = Promise.withResolvers<Reply>();
     this.waiting.set(id, asked);

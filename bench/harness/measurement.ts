@@ -17,6 +17,8 @@ export interface Measurement {
   /** Blocks that came more than once, and times that a session's retransmission timer fired. */
   readonly duplicates?: number;
   readonly timeouts?: number;
+  /** What the receiver allocated, in bytes; NaN when something was collected meanwhile. */
+  readonly allocatedBytes?: number;
   /** A figure that is no rate, in the unit its row names. */
   readonly figure?: number;
 }

@@ -1,9 +1,10 @@
 /** The product's own server, as `otastream serve` runs it, in a process of its own, with streams to download. */
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { publishFiles } from "../../cli/publish-command.ts";
+import { openIotApi } from "../../cli/iot-api.ts";
+import { uploadFiles } from "../../publisher/object-store/uploader.ts";
 import type { StreamRecord } from "../../publisher/protocol/stream.ts";
 import { openSqliteRegistry } from "../../publisher/registry/sqlite-registry.ts";
 import type { StreamRegistry } from "../../publisher/registry/stream-registry.ts";
@@ -27,14 +28,18 @@ export interface OwnServer {
   readonly pids: readonly number[];
   /** Asks the process what it holds. */
   state(): Promise<ServerState>;
-  /** Makes a stream of one file, `copies` times. */
+  /** Uploads a file and makes a stream of it, `copies` times the same object. */
   publish(streamId: string, source: Source, copies?: number): Promise<void>;
   /** Where the only file of a stream is stored. */
   objectOf(streamId: string): Promise<{ bucket: string; key: string }>;
-  /** Registers more streams like one that is there; their ids are `<streamId>-<n>`, from 1 on. */
-  registerLike(streamId: string, count: number): Promise<void>;
+  /** Registers more streams like one that is there; their ids are `<streamId>-<n>`, from `first` on, or from 1. */
+  registerLike(streamId: string, count: number, first?: number): Promise<void>;
 }
 
+/** The role that the benchmark's streams name; nobody checks it. */
+export const ROLE_ARN = "arn:aws:iam::123456789012:role/bench";
+/** The region of the server and its storage. */
+export const REGION = "us-east-1";
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const PROBE = new URL("./server-probe.ts", import.meta.url).href;
 const PORTS = ["--mqtt-port", "--ws-port", "--http-port", "--s3-port"].flatMap((flag) => [flag, "0"]);
@@ -55,9 +60,17 @@ export async function startOwnServer(group: ProcessGroup, directory: string): Pr
     pids: [channel.pid],
     state: () => channel.ask("state"),
     publish: async (streamId, { path }, copies = 1) => {
-      const files = Array<string>(copies).fill(path);
-      const where = { bucket: "bench", endpoint: http, s3Endpoint: s3, region: "us-east-1" };
-      await publishFiles({ streamId, files, ...where, json: true }, () => {});
+      const [uploaded] = await uploadFiles({
+        endpoint: s3,
+        region: REGION,
+        bucket: "bench",
+        files: [{ key: streamId, bytes: await readFile(path) }],
+      });
+      const { bucket = "", key = "" } = uploaded ?? {};
+      const api = openIotApi({ endpoint: http, region: REGION });
+      const files = Array.from({ length: copies }, (_, fileId) => ({ fileId, bucket, key }));
+      await api.createStream({ streamId, roleArn: ROLE_ARN, files });
+      api.close();
     },
     objectOf: async (streamId) => {
       const registry = openSqliteRegistry(registryPath);
@@ -66,16 +79,16 @@ export async function startOwnServer(group: ProcessGroup, directory: string): Pr
       const { bucket = "", key = "" } = files[0]?.s3Location ?? {};
       return { bucket, key };
     },
-    registerLike: (streamId, count) => registerLike(registryPath, streamId, count),
+    registerLike: (streamId, count, first = 1) => registerLike(registryPath, streamId, count, first),
   };
 }
 
 /** Several processes may open a registry; the server finds a new stream when it is first asked for it. */
-async function registerLike(path: string, streamId: string, count: number): Promise<void> {
+async function registerLike(path: string, streamId: string, count: number, first: number): Promise<void> {
   const registry = openSqliteRegistry(path);
   try {
     const model = await liveStream(registry, streamId);
-    for (let index = 1; index <= count; index++) {
+    for (let index = first; index < first + count; index++) {
       const record = { ...model, streamId: `${streamId}-${index}` };
       await registry.change(record.streamId, () => ({ state: "live", record }));
     }

@@ -22,6 +22,8 @@ const CORE_OF = { server: "0", receiver: "1" } as const;
 
 /** How long a process may take to end. */
 const GRACE_MS = 5_000;
+/** How long a client that prints what it measured may take. */
+const OUTPUT_LIMIT_MS = 60_000;
 
 /** Whether processes are pinned: taskset is there and the machine has two processors. */
 export const isPinned: boolean = availableParallelism() > 1 && spawnSync("taskset", ["--version"]).status === 0;
@@ -112,13 +114,15 @@ export function readyLine(child: ChildProcess, isReady: (line: string) => boolea
   });
 }
 
-/** All of a process's stdout once it has ended well. */
+/** All of a process's stdout once it has ended well; one that does not end in a minute is killed. */
 export async function outputOf(child: ChildProcess): Promise<string> {
   let output = "";
+  const impatient = setTimeout(() => child.kill("SIGKILL"), OUTPUT_LIMIT_MS);
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     output += text;
   });
   const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(impatient);
   if (code !== 0) throw new Error(`${child.spawnargs.join(" ")} ended with status ${code}`);
   return output;
 }

@@ -13,8 +13,11 @@ const SOURCE_ADDRESSES = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
 
 let fleetsMade = 0;
 
-/** Measures one download by a fleet, from the moment it begins to the end of its last device, or to the time limit. */
-export async function measureFleet(task: FleetTask): Promise<Measurement> {
+/**
+ * Measures one download by a fleet, from the moment it begins to the end of its last device, or to the time limit; or,
+ * with {@link FleetTask.windows}, what it receives in each of them.
+ */
+export async function measureFleet(task: FleetTask): Promise<Measurement[]> {
   const over = Promise.withResolvers<void>();
   let left = task.devices;
   const ended = (): void => {
@@ -28,6 +31,7 @@ export async function measureFleet(task: FleetTask): Promise<Measurement> {
     (_, index) => new FleetDevice(jobs[index % jobs.length] as FleetJob, `${prefix}-${index}`),
   );
   await connectAll(devices);
+  if (task.windows !== undefined) return measureWindows(task, devices, task.windows);
   const serverUs = cpuMicroseconds(task.serverPids);
   const receiverUs = cpuMicroseconds([process.pid]);
   const startedMs = performance.now();
@@ -40,13 +44,47 @@ export async function measureFleet(task: FleetTask): Promise<Measurement> {
     serverCpuUs: cpuMicroseconds(task.serverPids) - serverUs,
     receiverCpuUs: cpuMicroseconds([process.pid]) - receiverUs,
   };
-  const unfinished = devices.filter(({ isEnded }) => !isEnded).length;
   // A session counts what it did when it ends.
   for (const device of devices) device.stop();
-  const result = { seconds, ...cpu, ...count(devices, startedMs) };
-  if (unfinished > 0 && task.isRate !== true)
-    console.error(`${unfinished} of ${task.devices} devices did not finish in time`);
-  return result;
+  return [{ seconds, ...cpu, ...count(devices, startedMs) }];
+}
+
+/** Blocks that come twice are counted twice. */
+async function measureWindows(
+  { limitMs, serverPids }: FleetTask,
+  devices: readonly FleetDevice[],
+  windows: number,
+): Promise<Measurement[]> {
+  const read = () => ({
+    bytes: devices.reduce((sum, { stats }) => sum + stats.receivedBytes, 0),
+    blocks: devices.reduce((sum, { stats }) => sum + stats.messages, 0),
+    seconds: performance.now() / 1000,
+    serverCpuUs: cpuMicroseconds(serverPids),
+    receiverCpuUs: cpuMicroseconds([process.pid]),
+  });
+  for (const device of devices) device.release();
+  await pass(limitMs / 2);
+  const readings = [read()];
+  while (readings.length <= windows) {
+    await pass(limitMs);
+    readings.push(read());
+  }
+  for (const device of devices) device.stop();
+  return readings.slice(1).map((after, index) => between(readings[index] as Measurement, after));
+}
+
+function pass(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function between(before: Measurement, after: Measurement): Measurement {
+  return {
+    bytes: after.bytes - before.bytes,
+    blocks: after.blocks - before.blocks,
+    seconds: after.seconds - before.seconds,
+    serverCpuUs: after.serverCpuUs - before.serverCpuUs,
+    receiverCpuUs: after.receiverCpuUs - before.receiverCpuUs,
+  };
 }
 
 function jobFor(task: FleetTask, streamId: string, network: LeanNetwork, ended: () => void): FleetJob {

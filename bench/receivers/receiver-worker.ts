@@ -2,6 +2,7 @@
 import { answerQuestions, endWithParent } from "../harness/channel.ts";
 import type { Measurement } from "../harness/measurement.ts";
 import { measureAgent } from "./agent-measurement.ts";
+import { measureDeviceSide } from "./device-side.ts";
 import { measureFleet } from "./fleet-measurement.ts";
 import { StalledDevices } from "./stalled-devices.ts";
 import type { ReceiverTask } from "./tasks.ts";
@@ -10,19 +11,21 @@ import { measureWindow } from "./window-devices.ts";
 const stalledDevices = new StalledDevices();
 
 endWithParent();
-answerQuestions<ReceiverTask, Measurement | undefined>(async (task) => {
+answerQuestions<ReceiverTask, readonly Measurement[]>(async (task) => {
   switch (task.kind) {
     case "window":
-      return measureWindow(task);
+      return [await measureWindow(task)];
     case "fleet":
       return measureFleet(task);
     case "agent":
-      return measureAgent(task);
+      return [await measureAgent(task)];
+    case "device-side":
+      return [await measureDeviceSide(task)];
     case "stall":
       await stalledDevices.add(task);
-      return undefined;
+      return [];
     case "freeze":
       stalledDevices.freeze();
-      return undefined;
+      return [];
   }
 });

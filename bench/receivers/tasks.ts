@@ -17,9 +17,11 @@ interface Asked {
   readonly format: Format;
 }
 
-/** One device that always has `requests` requests of `requestBlocks` blocks in flight, over and over the same file. */
+/** Devices that always have `requests` requests of `requestBlocks` blocks in flight, over and over the same file. */
 export interface WindowTask extends Asked {
   readonly kind: "window";
+  /** 1 unless it is said. */
+  readonly devices?: number;
   readonly client: "lean" | "mqttjs";
   readonly file: SourceFile;
   readonly requestBlocks: number;
@@ -37,8 +39,8 @@ export interface FleetTask extends Asked {
   readonly maxWindowBytes?: number;
   /** Then what was delivered is counted, and the devices that are not ready are stopped. */
   readonly limitMs: number;
-  /** Count bytes only; no device is expected to finish. */
-  readonly isRate?: boolean;
+  /** No device is expected to finish: count what arrives in so many windows of {@link limitMs}, after one half as long. */
+  readonly windows?: number;
 }
 
 /** The product's own agent, writing to a disk. */
@@ -47,7 +49,22 @@ export interface AgentTask extends Asked {
   readonly directory: string;
 }
 
-/** Devices that ask and never read, until `awaken`. */
+/** What a device does with a block that is there: the download session without sockets, and its stores. */
+export interface DeviceSideTask {
+  readonly kind: "device-side";
+  readonly part: DeviceSidePart;
+  /** Where the file is. */
+  readonly path: string;
+  readonly file: SourceFile;
+  readonly blockSizeBytes: number;
+  /** Where the image store writes. */
+  readonly directory: string;
+}
+
+/** `session`: with nothing behind it; `verify store`: CRCs that are known already; `image store`: journal, file and digests. */
+export type DeviceSidePart = "session" | "verify store" | "image store";
+
+/** Devices that ask and never read. They ask until they are frozen, and stay until the process ends. */
 export interface StallTask extends Asked {
   readonly kind: "stall";
   readonly devices: number;
@@ -59,4 +76,4 @@ export interface FreezeTask {
   readonly kind: "freeze";
 }
 
-export type ReceiverTask = WindowTask | FleetTask | AgentTask | StallTask | FreezeTask;
+export type ReceiverTask = WindowTask | FleetTask | AgentTask | DeviceSideTask | StallTask | FreezeTask;

@@ -12,47 +12,54 @@ import { systemRandom } from "../../shared/random.ts";
 import type { Measurement } from "../harness/measurement.ts";
 import type { WindowTask } from "./tasks.ts";
 import { WindowDownload } from "./window-download.ts";
+import { WindowMeter } from "./window-meter.ts";
 
 let devicesMade = 0;
 
-/** Measures one device with a fixed window. */
-export function measureWindow(task: WindowTask): Promise<Measurement> {
-  const thing = `bench-${process.pid}-${devicesMade++}`;
-  return task.client === "lean" ? measureLean(task, thing) : measureMqttJs(task, thing);
+/** Measures devices with a fixed window; one unless the task says how many. */
+export async function measureWindow(task: WindowTask): Promise<Measurement> {
+  const meter = new WindowMeter(task);
+  const open = (task.client === "lean" ? leanDevices : mqttJsDevices)(task, meter);
+  const closers = Array.from({ length: task.devices ?? 1 }, () => open(`bench-${process.pid}-${devicesMade++}`));
+  try {
+    return await meter.measured;
+  } finally {
+    await Promise.all(closers.map((close) => close()));
+  }
 }
 
-async function measureLean(task: WindowTask, thing: string): Promise<Measurement> {
-  const device = new LeanWindowDevice(task, thing);
-  try {
-    return await device.download.measured;
-  } finally {
-    device.connection.drop();
-  }
+/** Opens one device; the result closes it. */
+type OpenDevice = (thing: string) => () => Promise<void>;
+
+function leanDevices(task: WindowTask, meter: WindowMeter): OpenDevice {
+  const network = new LeanNetwork({ url: task.url });
+  return (thing) => {
+    const device = new LeanWindowDevice(task, meter, network, thing);
+    return async () => device.connection.drop();
+  };
 }
 
 /** The lean connection's events, as CRCs and names. */
 class LeanWindowDevice implements LeanEvents {
-  readonly download: WindowDownload;
   readonly connection: LeanConnection;
+  private readonly download: WindowDownload;
+  private readonly meter: WindowMeter;
   private blockCrc = 0;
 
-  constructor(task: WindowTask, thing: string) {
+  constructor(task: WindowTask, meter: WindowMeter, network: LeanNetwork, thing: string) {
+    this.meter = meter;
     const { streamId, format } = task;
     const getTopic = formatTopic(thing, streamId, "get", format);
     const dataTopic = formatTopic(thing, streamId, "data", format);
     const topicFilters = [dataTopic, formatTopic(thing, streamId, "rejected", format)];
     const streamed = format === "cbor" ? { dataTopic } : {};
-    this.download = new WindowDownload(task, (get) => this.connection.publish(getTopic, get));
+    this.download = new WindowDownload(task, meter, (get) => this.connection.publish(getTopic, get));
     this.messageArrived = (topic, payload) => {
       const data = topic === dataTopic ? decodeData(format, payload) : undefined;
-      if (data === undefined) this.download.fail(new Error(`unexpected message on ${topic}`));
+      if (data === undefined) this.meter.fail(new Error(`unexpected message on ${topic}`));
       else this.download.take(data.blockId, crc32(data.payload));
     };
-    this.connection = new LeanConnection(
-      new LeanNetwork({ url: task.url }),
-      { clientId: thing, topicFilters, ...streamed },
-      this,
-    );
+    this.connection = new LeanConnection(network, { clientId: thing, topicFilters, ...streamed }, this);
   }
 
   readonly messageArrived: LeanEvents["messageArrived"];
@@ -62,7 +69,7 @@ class LeanWindowDevice implements LeanEvents {
   }
 
   lost(error: OtaError): void {
-    this.download.fail(error);
+    this.meter.fail(error);
   }
 
   subscribed(): void {}
@@ -78,29 +85,29 @@ class LeanWindowDevice implements LeanEvents {
   }
 
   blockSpoiled(): void {
-    this.download.fail(new Error("a block's message is malformed"));
+    this.meter.fail(new Error("a block's message is malformed"));
   }
 }
 
-async function measureMqttJs(task: WindowTask, thing: string): Promise<Measurement> {
+function mqttJsDevices(task: WindowTask, meter: WindowMeter): OpenDevice {
+  return (thing) => openMqttJs(task, meter, thing);
+}
+
+function openMqttJs(task: WindowTask, meter: WindowMeter, thing: string): () => Promise<void> {
   const { streamId, format, url } = task;
   const transport = createDeviceTransport({ url, clientId: thing, log: silentLog, random: systemRandom });
   const getTopic = formatTopic(thing, streamId, "get", format);
   const dataTopic = formatTopic(thing, streamId, "data", format);
-  const download = new WindowDownload(task, (get) => transport.publish(getTopic, get));
+  const download = new WindowDownload(task, meter, (get) => transport.publish(getTopic, get));
   const connecting = transport.connect([dataTopic, formatTopic(thing, streamId, "rejected", format)], {
     connected: () => download.start(),
-    disconnected: (reason) => download.fail(new Error(reason)),
+    disconnected: (reason) => meter.fail(new Error(reason)),
     messageArrived: (topic, payload) => {
       const data = topic === dataTopic ? decodeData(format, payload) : undefined;
-      if (data === undefined) download.fail(new Error(`unexpected message on ${topic}`));
+      if (data === undefined) meter.fail(new Error(`unexpected message on ${topic}`));
       else download.take(data.blockId, crc32(data.payload));
     },
   });
-  connecting.catch((error: Error) => download.fail(error));
-  try {
-    return await download.measured;
-  } finally {
-    await transport.close();
-  }
+  connecting.catch((error: Error) => meter.fail(error));
+  return () => transport.close();
 }
