@@ -47,7 +47,7 @@ export interface BenchResult {
 /** The rows whose lanes were measured. */
 export function resultsOf(results: Results): Pick<BenchResult, "rows" | "lanes"> {
   const rows = ROWS.flatMap((row) => rowResult(row, results) ?? []);
-  const lanes = Object.entries(results).filter(([, rounds]) => (rounds[0]?.blocks ?? 0) > 0);
+  const lanes = Object.entries(results).filter(([, rounds]) => rounds.some(({ blocks }) => blocks > 0));
   return { rows, lanes: lanes.map(([name, rounds]) => laneResult(name, rounds)) };
 }
 

@@ -8,6 +8,9 @@ import { cpuMicroseconds } from "../harness/process-figures.ts";
 import type { FleetTask } from "./tasks.ts";
 
 const CONNECTING_AT_ONCE = 100;
+/** How long a fleet may take until as many blocks as devices have come; only then its windows begin. */
+const RAMP_LIMIT_MS = 20_000;
+const LOOK_EVERY_MS = 50;
 /** Each address has its own range of ports. */
 const SOURCE_ADDRESSES = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
 
@@ -63,7 +66,8 @@ async function measureWindows(
     receiverCpuUs: cpuMicroseconds([process.pid]),
   });
   for (const device of devices) device.release();
-  await pass(limitMs / 2);
+  const startedMs = performance.now();
+  while (read().blocks < devices.length && performance.now() - startedMs < RAMP_LIMIT_MS) await pass(LOOK_EVERY_MS);
   const readings = [read()];
   while (readings.length <= windows) {
     await pass(limitMs);

@@ -6,7 +6,7 @@ import { encodeGet } from "../../shared/protocol/encode.ts";
 import { formatTopic } from "../../shared/protocol/topics.ts";
 import type { StallTask } from "./tasks.ts";
 
-const ASK_EVERY_MS = 50;
+const ASK_EVERY_MS = 20;
 const REQUEST_BYTES = 131_072;
 const KEEP_ALIVE_SECONDS = 600;
 

@@ -39,7 +39,7 @@ export interface FleetTask extends Asked {
   readonly maxWindowBytes?: number;
   /** Then what was delivered is counted, and the devices that are not ready are stopped. */
   readonly limitMs: number;
-  /** No device is expected to finish: count what arrives in so many windows of {@link limitMs}, after one half as long. */
+  /** No device is expected to finish: count what arrives in so many windows of {@link limitMs}, once blocks flow. */
   readonly windows?: number;
 }
 
