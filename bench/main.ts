@@ -113,9 +113,13 @@ async function run(): Promise<BenchResult> {
   };
   for (const name of GROUPS.filter(isWanted)) {
     report(`${name}:`);
+    const beforeMs = performance.now();
+    const beforeUs = group.cpuMicroseconds();
     await measureGroup[name]().catch((error: unknown) => fail(name, error));
+    const seconds = (performance.now() - beforeMs) / 1000;
+    const cpuSeconds = (group.cpuMicroseconds() - beforeUs) / 1e6;
+    report(`${name} took ${seconds.toFixed(1)} s, and ${cpuSeconds.toFixed(1)} s of processor time`);
   }
-  report("measured");
   return {
     machine: machine(group.cpuMicroseconds()),
     ...resultsOf(results),
