@@ -31,7 +31,7 @@ export async function measureFleets(context: BenchContext, own: OwnServer, recei
     "own, 5,000 devices": () => measure(receiver, fleetTask(own, 5_000, SMALL_FILE)),
     "broker.publish, 5,000 devices": onBroker(context, own, receiver, (broker) => fleetTask(broker, 5_000, SMALL_FILE)),
   };
-  return interleave(context, lanes);
+  return interleave(context, lanes, { budgetMs: context.pace.fleetBudgetMs });
 }
 
 /** Measures in the first and in the last round, {@link WINDOWS} times each, and nothing in those between. */

@@ -13,6 +13,8 @@ export interface Pace {
   readonly measureMs: number;
   /** How long a fleet is measured at a time, on a lane that is not expected to end. */
   readonly fleetWindowMs: number;
+  /** After so long no further round of the large fleets begins, once there were {@link LEAST_ROUNDS}. */
+  readonly fleetBudgetMs: number;
   /** How many streams are created. */
   readonly creates: number;
 }
@@ -38,6 +40,8 @@ export type Lanes = Readonly<Record<string, () => Promise<Measurement | readonly
 /** What was measured of each lane, a round each. */
 export type Results = Record<string, Measurement[]>;
 
+/** A spread needs so many. */
+const LEAST_ROUNDS = 3;
 /** A lane that failed so often is left out of the rounds that follow. */
 const MOST_FAILURES = 2;
 
@@ -54,14 +58,17 @@ export interface Turns {
   readonly rounds?: number;
   /** One more round comes first and is not counted. */
   readonly warmUp?: boolean;
+  /** No further round begins after so long, once there were {@link LEAST_ROUNDS}. */
+  readonly budgetMs?: number;
 }
 
 /** Measures every lane in each round, in turn; one that fails is reported, and the others go on. */
 export async function interleave(
   { fail, lanes: wanted, pace, report }: BenchContext,
   lanes: Lanes,
-  { rounds = pace.rounds, warmUp = false }: Turns = {},
+  { rounds = pace.rounds, warmUp = false, budgetMs = Number.POSITIVE_INFINITY }: Turns = {},
 ): Promise<Results> {
+  const startedMs = performance.now();
   const results: Results = {};
   const failures = new Map<string, number>();
   for (let round = warmUp ? -1 : 0; round < rounds; round++) {
@@ -78,6 +85,7 @@ export async function interleave(
       }
     }
     report(round < 0 ? "warmed up" : `round ${round + 1} of ${rounds}`);
+    if (round + 1 >= LEAST_ROUNDS && performance.now() - startedMs > budgetMs) break;
   }
   return results;
 }
