@@ -1,11 +1,11 @@
 /** The device's own work for a block that has arrived, without a network: the download session, and each of its stores. */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { systemFileSystem } from "../../device/file-system.ts";
 import { CrcPlans } from "../../device/fleet/crc-combine.ts";
 import { VerifyStore } from "../../device/fleet/verify-store.ts";
 import { openImageStore } from "../../device/image-store.ts";
+import { crc32 } from "../../shared/crc32.ts";
 import { silentLog } from "../../shared/log.ts";
 import { countBlocks } from "../../shared/protocol/blocks.ts";
 import type { Measurement } from "../harness/measurement.ts";
