@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemFileSystem } from "../../device/file-system.ts";
 import { CrcPlans } from "../../device/fleet/crc-combine.ts";
 import { VerifyStore } from "../../device/fleet/verify-store.ts";
-import { openImageStore } from "../../device/image-store.ts";
+import { openImageStore } from "../../device/open-image-store.ts";
 import { crc32 } from "../../shared/crc32.ts";
 import { silentLog } from "../../shared/log.ts";
 import { countBlocks } from "../../shared/protocol/blocks.ts";
