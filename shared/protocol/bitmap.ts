@@ -63,7 +63,7 @@ function nextBit(bitmap: Uint8Array, from: number, skip: 0x00 | 0xff): number {
   for (let index = from >>> 3; index < bitmap.length; index++) {
     let differing = (bitmap[index] as number) ^ skip;
     if (index === from >>> 3) differing &= 0xff << (from & 7);
-    if (differing !== 0) return index * 8 + Math.log2(differing & -differing);
+    if (differing !== 0) return index * 8 + 31 - Math.clz32(differing & -differing);
   }
   return -1;
 }

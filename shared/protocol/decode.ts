@@ -12,6 +12,7 @@ import {
 import type { DescribeRequest, GetRequest } from "./messages.ts";
 import { accepted, type Checked, type RejectionCode, refused } from "./rejection.ts";
 import type { Format } from "./topics.ts";
+import { readUsualGet } from "./usual-get.ts";
 import { WIRE_KEY } from "./wire-keys.ts";
 
 /** How requests that deviate from the letter are met (docs/PROTOCOL.md section 2, "Two request profiles"). */
@@ -22,6 +23,8 @@ export interface Decoded<T> {
   readonly request: T;
   readonly forgiven: readonly string[];
 }
+
+const NOTHING: readonly string[] = [];
 
 /** Decodes a describe request. */
 export function decodeDescribe(
@@ -38,6 +41,12 @@ export function decodeDescribe(
  * and b; what follows is the publisher's to say, the range of f included, because s comes before it.
  */
 export function decodeGet(format: Format, bytes: Uint8Array, profile: RequestProfile): Checked<Decoded<GetRequest>> {
+  const usual = format === "cbor" ? readUsualGet(bytes) : undefined;
+  return usual === undefined ? decodeAnyGet(format, bytes, profile) : accepted({ request: usual, forgiven: NOTHING });
+}
+
+/** Decodes a GetStream request as {@link decodeGet} does, the usual ones the long way, too. */
+export function decodeAnyGet(format: Format, bytes: Uint8Array, profile: RequestProfile): Checked<Decoded<GetRequest>> {
   const reader = new RequestReader(format, profile);
   return reader.run(bytes, () => reader.get());
 }
