@@ -73,14 +73,19 @@ export class FileCache {
 
   /**
    * The file's bytes, if they are here and were checked within the interval; or, within `serveStaleMs` of the last
-   * check, if the store could not be asked a moment ago.
+   * check, if the store could not be asked a moment ago. In the last half of the interval it begins the next check, so
+   * that nobody waits for the one of a file in use.
    */
   peek(file: StreamFile): Uint8Array | undefined {
     const key = this.keyOf(file);
     const cached = this.find(key);
     if (cached === undefined) return undefined;
     const nowMs = this.options.clock.monotonicMs();
-    if (nowMs - cached.checkedAtMs <= this.options.checkIntervalMs) return cached.bytes;
+    const ageMs = nowMs - cached.checkedAtMs;
+    if (ageMs <= this.options.checkIntervalMs) {
+      if (ageMs > this.options.checkIntervalMs / 2) this.checkAhead(key, file, nowMs);
+      return cached.bytes;
+    }
     const failure = this.recentFailure(key, nowMs);
     return failure !== undefined && this.maySurvive(failure, cached, nowMs) ? cached.bytes : undefined;
   }
@@ -95,9 +100,9 @@ export class FileCache {
     if (bytes !== undefined) return Promise.resolve(bytes);
     const key = this.keyOf(file);
     const nowMs = this.options.clock.monotonicMs();
-    const stale = this.findStale(key, nowMs);
     const running = this.inFlight.get(key);
     if (running !== undefined) {
+      const stale = this.findStale(key, nowMs);
       if (stale !== undefined && nowMs - running.startedAtMs >= PATIENCE_MS) return Promise.resolve(stale);
       if (nowMs - running.startedAtMs <= this.options.checkIntervalMs) return running.bytes;
       running.next ??= running.bytes.then(
@@ -107,7 +112,18 @@ export class FileCache {
       return running.next;
     }
     const failure = this.recentFailure(key, nowMs);
-    if (failure !== undefined) return Promise.reject(failure.error);
+    return failure === undefined ? this.begin(key, file, nowMs) : Promise.reject(failure.error);
+  }
+
+  /** Begins a check for those who will ask; what comes of it is remembered. */
+  private checkAhead(key: string, file: StreamFile, nowMs: number): void {
+    if (this.inFlight.has(key) || this.recentFailure(key, nowMs) !== undefined) return;
+    this.begin(key, file, nowMs).catch(() => undefined);
+  }
+
+  /** Begins a read or check, which others may join. */
+  private begin(key: string, file: StreamFile, nowMs: number): Promise<Uint8Array> {
+    const stale = this.findStale(key, nowMs);
     const refreshed = this.refresh(key, file, nowMs).finally(() => this.inFlight.delete(key));
     const answer = stale === undefined ? refreshed : this.impatient(refreshed, stale);
     this.inFlight.set(key, { startedAtMs: nowMs, bytes: answer, next: undefined });
@@ -140,7 +156,7 @@ export class FileCache {
       if (!(error instanceof ObjectStoreError)) throw error;
       const failure: Failure = { error, atMs: this.options.clock.monotonicMs() };
       this.failures.set(key, failure);
-      if (error.failure === "Changed") this.files.delete(key);
+      if (error.failure === "Changed" && cached !== undefined) this.distrust(key, cached.bytes);
       if (cached !== undefined && this.maySurvive(failure, cached, failure.atMs)) return cached.bytes;
       throw error;
     }
@@ -191,6 +207,12 @@ export class FileCache {
     this.files.set(key, file);
     // A file that is larger than the whole cache is not taken, and nobody is told.
     if (file.bytes.length > this.options.maxBytes) this.release(key, file);
+  }
+
+  /** Serves bytes no more that the object does not have now; they need no second read when it has them again. */
+  private distrust(key: string, bytes: Uint8Array): void {
+    this.files.delete(key);
+    this.release(key, { bytes, checkedAtMs: Number.NEGATIVE_INFINITY });
   }
 
   private release(key: string, { bytes, checkedAtMs }: CheckedFile): void {
