@@ -1,12 +1,12 @@
 /** A request on its way through the publisher, and what is kept of it while it waits. */
-import type { StreamTopic } from "../shared/protocol/topics.ts";
+import type { RequestTopic } from "./request-topics.ts";
 
 /** How much of a request the log shows, in bytes. */
 const SHOWN_BYTES = 512;
 
 /** A request whose topic is valid. */
 export interface Arrival {
-  readonly topic: StreamTopic;
+  readonly topic: RequestTopic;
   /** All of it, or its beginning when it is kept. */
   readonly payload: Uint8Array;
   /** The length of all of it. */

@@ -4,7 +4,7 @@ import type { Log } from "../shared/log.ts";
 import { type Decoded, decodeDescribe, decodeGet, type RequestProfile } from "../shared/protocol/decode.ts";
 import type { DescribeRequest, GetRequest, ManifestRequest } from "../shared/protocol/messages.ts";
 import type { Checked } from "../shared/protocol/rejection.ts";
-import { type Format, formatTopic, parseTopic } from "../shared/protocol/topics.ts";
+import type { Format } from "../shared/protocol/topics.ts";
 import type { IncomingRequest, PublisherTransport } from "../shared/transport.ts";
 import { type Arrival, keepArrival, keepRequest } from "./arrival.ts";
 import { DeviceAnswers, makeRejection } from "./device-answers.ts";
@@ -19,6 +19,7 @@ import {
   type ResponsePlan,
 } from "./protocol/response-planner.ts";
 import type { StreamFile, StreamRecord } from "./protocol/stream.ts";
+import { RequestTopics } from "./request-topics.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 
 /** What a {@link Publisher} is made of. */
@@ -50,6 +51,7 @@ export class Publisher {
   private readonly options: PublisherOptions;
   private readonly answers: DeviceAnswers;
   private readonly queue = new DeliveryQueue();
+  private readonly topics = new RequestTopics();
   private readonly manifests = new ManifestCache();
   private readonly waiting = new Map<string, number>();
 
@@ -76,7 +78,7 @@ export class Publisher {
   }
 
   private take(request: IncomingRequest): void {
-    const topic = parseTopic(request.topic);
+    const topic = this.topics.parse(request.topic);
     if (topic === undefined) return;
     if (topic.kind === "malformed") {
       this.answers.rejectTopic(topic, request);
@@ -146,10 +148,10 @@ export class Publisher {
   };
 
   private readonly sendBlocks: SendFrom<ResponsePlan> = ({ topic }, plan, fileBytes) => {
-    const { thing, streamId, format } = topic;
+    const { thing, dataTopic, format } = topic;
     const { clientToken, file, blockSizeBytes, blockIds } = plan;
     const pushedOut = this.queue.add(thing, {
-      topic: formatTopic(thing, streamId, "data", format),
+      topic: dataTopic,
       format,
       ...(clientToken !== undefined && { clientToken }),
       fileId: file.fileId,

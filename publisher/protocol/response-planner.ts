@@ -94,7 +94,7 @@ function findFile(request: ManifestRequest, stream: StreamRecord): Checked<Strea
   if (!isFileId(fileId)) {
     return refused("InvalidRequest", `file id (f) must be 0 to ${MAX_FILE_ID}, not ${BigInt(fileId)}`, clientToken);
   }
-  const file = stream.files.find((candidate) => candidate.fileId === fileId);
+  const file = fileOf(stream, fileId);
   if (file === undefined) {
     return refused("ResourceNotFound", `file id (f) ${fileId} is not in stream ${stream.streamId}`, clientToken);
   }
@@ -102,6 +102,11 @@ function findFile(request: ManifestRequest, stream: StreamRecord): Checked<Strea
   if (blockOffset < blockCount) return accepted(file);
   const message = `block offset (o) ${blockOffset} is past the end: the file has ${blockCount} blocks of ${blockSizeBytes} bytes`;
   return refused("ResourceNotFound", message, clientToken);
+}
+
+function fileOf({ files }: StreamRecord, fileId: number): StreamFile | undefined {
+  for (const file of files) if (file.fileId === fileId) return file;
+  return undefined;
 }
 
 function describeMismatch(asked: number, current: number): string {
@@ -126,16 +131,18 @@ function selectBlocks(request: GetRequest, sizeBytes: number, blockCount: number
   const selected = new Uint32Array(cap);
   let count = 0;
   let bytes = 0;
-  for (let blockId = nextBlock(blockOffset - 1); count < cap && blockId < blockCount; blockId = nextBlock(blockId)) {
+  let blockId = blockBitmap === undefined ? blockOffset : nextSelected(blockBitmap, blockOffset, blockOffset);
+  while (count < cap && blockId >= 0 && blockId < blockCount) {
     bytes += blockLength(blockId, sizeBytes, blockSizeBytes);
     if (bytes > MAX_RESPONSE_BYTES) break;
     selected[count++] = blockId;
+    blockId = blockBitmap === undefined ? blockId + 1 : nextSelected(blockBitmap, blockOffset, blockId + 1);
   }
-  return selected.subarray(0, count);
+  return count === cap ? selected : selected.subarray(0, count);
+}
 
-  function nextBlock(after: number): number {
-    if (blockBitmap === undefined) return after + 1;
-    const bit = nextSetBit(blockBitmap, after + 1 - blockOffset);
-    return bit < 0 ? blockCount : blockOffset + bit;
-  }
+/** The first block at or after `from` that a bitmap selects, or -1. */
+function nextSelected(blockBitmap: Uint8Array, blockOffset: number, from: number): number {
+  const bit = nextSetBit(blockBitmap, from - blockOffset);
+  return bit < 0 ? -1 : blockOffset + bit;
 }
