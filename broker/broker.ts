@@ -14,6 +14,7 @@ import { type Listener, listenTcp, listenWebSocket } from "./listeners.ts";
 import { LocalTransport } from "./local-transport.ts";
 import type { PacketFault } from "./protocol/packet-scanner.ts";
 import { publishRefusal, roleOf, subscribeRefusal } from "./protocol/policy.ts";
+import { RequestPacketReader } from "./protocol/request-packet.ts";
 import { boundSessions, type SessionStore } from "./session-store.ts";
 import { StallWatch } from "./stall-watch.ts";
 
@@ -58,6 +59,9 @@ const NO_BYTES = Buffer.alloc(0);
 
 /** What Aedes keeps on a client and does not declare. */
 type SubscribedClient = Client & { readonly subscriptions: Readonly<Record<string, unknown>> };
+
+/** The timer, not declared either, that Aedes starts anew at each packet it sees; null without keep-alive. */
+type TimedClient = Client & { readonly _keepaliveTimer: NodeJS.Timeout | null | undefined };
 
 /** Starts a broker. Rejects with OtaError `AddressInUse` or `AddressNotAvailable`, with nothing left running. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
@@ -211,6 +215,20 @@ class Door {
     });
   }
 
+  /** Lets a thing's requests pass Aedes by, once Aedes has let the client in and has no packet of it queued. */
+  private openLane(client: TimedClient): void {
+    const link = this.linkOf(client);
+    // Without the timer where we know it, Aedes would take a client for dead that does nothing but ask.
+    if (link.role.kind !== "thing" || !link.isReady || client._keepaliveTimer === undefined) return;
+    link.guard.openLane({
+      reader: new RequestPacketReader(link.role.thing),
+      noteLife: () => client._keepaliveTimer?.refresh(),
+      arrived: (request) => {
+        if (!client.closed && !link.isClosed) this.transport.requestArrived(link.clientId, request);
+      },
+    });
+  }
+
   private listenToEvents(): void {
     this.aedes.on("connackSent", (packet, client) => {
       const link = this.linkOf(client);
@@ -225,6 +243,7 @@ class Door {
       const reason = this.quotas?.refuseSubscribe(link, subscriptions.length, count);
       if (reason !== undefined) link.destroy(reason);
     });
+    this.aedes.on("clientReady", (client) => this.openLane(client as TimedClient));
     this.aedes.on("unsubscribe", (_topicFilters, client) => this.linkOf(client).subscriptionsChanged());
     this.aedes.on("clientDisconnect", (client) => this.leave(this.linkOf(client)));
     const reportError = (client: Client, error: Error): void => {

@@ -1,20 +1,31 @@
 /** What stands between a connection's bytes and the broker: the packet size limit, and a stop while answers pile up. */
 import type { Duplex } from "node:stream";
 import { type PacketFault, PacketScanner } from "./protocol/packet-scanner.ts";
+import type { RequestPacket, RequestPacketReader } from "./protocol/request-packet.ts";
 
 /** Bytes that may wait to be sent to a client before its next packets are left unread. */
 const MAX_UNSENT_BYTES = 256 * 1024;
 
+/** Where the requests of a connection go that pass Aedes by. */
+export interface RequestLane {
+  readonly reader: RequestPacketReader;
+  /** Requests were read: the client lives. */
+  noteLife(): void;
+  arrived(request: RequestPacket): void;
+}
+
 /**
  * Guards the reads of one connection. Aedes reads with `connection.read(null)` and feeds its parser, so the guard takes
  * the place of `read`: it reports a faulty packet when its header is there, before its body is buffered, and reads
- * nothing while more than 256 KiB wait to be sent to a client that does not take its answers.
+ * nothing while more than 256 KiB wait to be sent to a client that does not take its answers. Requests that begin what
+ * is read go down a lane of their own, once it is open: Aedes would take longer over each of them than all the rest.
  */
 export class ReadGuard {
   private readonly connection: Duplex;
   private readonly onFault: (fault: PacketFault) => void;
   private readonly scanner = new PacketScanner();
   private held: (() => void)[] = [];
+  private lane: RequestLane | undefined;
 
   constructor(connection: Duplex, onFault: (fault: PacketFault) => void) {
     this.connection = connection;
@@ -27,6 +38,11 @@ export class ReadGuard {
       return this.pass(read(size ?? undefined));
     };
     connection.on("drain", () => this.resume());
+  }
+
+  /** From now on requests that come first in what is read pass Aedes by; it must have nothing of this client queued. */
+  openLane(lane: RequestLane): void {
+    this.lane = lane;
   }
 
   /** Runs `take` now, or in order with others once the client has taken what waits for it. */
@@ -48,10 +64,25 @@ export class ReadGuard {
   }
 
   private pass(bytes: Buffer | null): Buffer | null {
-    const fault = bytes === null ? undefined : this.scanner.scan(bytes);
-    if (fault === undefined) return bytes;
+    const rest = bytes === null || this.lane === undefined ? bytes : this.takeRequests(bytes, this.lane);
+    const fault = rest === null ? undefined : this.scanner.scan(rest);
+    if (fault === undefined) return rest;
     this.onFault(fault);
     return null;
+  }
+
+  /** Takes the requests that come before any other packet; Aedes has the rest, so that nothing overtakes anything. */
+  private takeRequests(bytes: Buffer, lane: RequestLane): Buffer | null {
+    if (!this.scanner.isBetweenPackets) return bytes;
+    let end = 0;
+    for (let request = lane.reader.read(bytes, 0); request !== undefined; request = lane.reader.read(bytes, end)) {
+      end = request.end;
+      const packet = request;
+      this.whenDrained(() => lane.arrived(packet));
+    }
+    if (end === 0) return bytes;
+    lane.noteLife();
+    return end < bytes.length ? bytes.subarray(end) : null;
   }
 
   private resume(): void {

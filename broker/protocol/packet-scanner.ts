@@ -26,6 +26,11 @@ export class PacketScanner {
     this.limitBytes = limitBytes;
   }
 
+  /** The next byte, if it may come, begins a packet. */
+  get isBetweenPackets(): boolean {
+    return this.bodyLeft === 0 && this.headerBytes === 0 && this.fault === undefined;
+  }
+
   /** Reads the next bytes; returns the first fault found so far. */
   scan(bytes: Uint8Array): PacketFault | undefined {
     let at = 0;
