@@ -3,11 +3,13 @@ import type { Clock } from "../../shared/clock.ts";
 import type { ObjectStore } from "../object-store/object-store.ts";
 import type { StreamRules } from "../protocol/stream-rules.ts";
 import type { StreamRegistry } from "../registry/stream-registry.ts";
+import type { DigestMemory } from "./digest-memory.ts";
 
 /** The parts and rules behind the operations. */
 export interface ControlContext {
   readonly registry: StreamRegistry;
   readonly objectStore: ObjectStore;
+  readonly digests: DigestMemory;
   readonly clock: Clock;
   readonly rules: StreamRules;
   /** Says whether something still needs a stream, so that it must not be deleted. */

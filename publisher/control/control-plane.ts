@@ -9,6 +9,7 @@ import type { ObjectStore } from "../object-store/object-store.ts";
 import { ApiException } from "../protocol/api-exception.ts";
 import type { StreamRules } from "../protocol/stream-rules.ts";
 import type { StreamRegistry } from "../registry/stream-registry.ts";
+import { DigestMemory } from "./digest-memory.ts";
 import { buildHttpServer } from "./http-server.ts";
 import { createRequestId } from "./request-id.ts";
 import { streamRoutes } from "./stream-routes.ts";
@@ -62,7 +63,7 @@ const CLOSE_GRACE_MS = 2000;
 /** Builds the control plane (docs/PROTOCOL.md section 1). Throws OtaError `InvalidArgument` for a bad configuration. */
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { clock, config, log, objectStore, registry, random = systemRandom, isInUse = () => false } = options;
-  const context = { registry, objectStore, clock, rules: readRules(config), isInUse };
+  const context = { registry, objectStore, digests: new DigestMemory(), clock, rules: readRules(config), isInUse };
   const app = buildHttpServer({
     routes: [...streamRoutes(context), ...tagRoutes(context)],
     log,

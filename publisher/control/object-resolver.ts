@@ -1,4 +1,4 @@
-/** Turns the files a caller names into what is recorded of them: looks every object up, then reads it for its digests. */
+/** Turns the files a caller names into what is recorded of them: looks every object up, and reads it for its digests. */
 import { createHash } from "node:crypto";
 import { crc32 } from "../../shared/crc32.ts";
 import {
@@ -11,6 +11,7 @@ import { ApiException } from "../protocol/api-exception.ts";
 import type { StreamFile } from "../protocol/stream.ts";
 import type { FileInput } from "../protocol/stream-input.ts";
 import { checkFileSize, type StreamRules } from "../protocol/stream-rules.ts";
+import type { DigestMemory, Digests } from "./digest-memory.ts";
 import { mapConcurrently } from "./map-concurrently.ts";
 
 /** How many objects of one request are looked up or read at a time; bounds memory to as many whole files. */
@@ -18,18 +19,25 @@ const CONCURRENCY = 4;
 
 /**
  * Resolves every file: size, ETag, version id, CRC-32 and SHA-256 of its object (docs/PROTOCOL.md section 1). All sizes
- * are checked before the first byte is read. An object replaced between look-up and read is tried once more. Throws
+ * are checked before the first byte is read; one whose digests are remembered is not read. An object replaced between look-up and read is tried once more. Throws
  * ApiException: what the store says becomes ResourceNotFound, Unauthorized, LimitExceeded or ServiceUnavailable.
  */
 export async function resolveObjects(
   store: ObjectStore,
   files: readonly FileInput[],
   rules: StreamRules,
+  memory: DigestMemory,
 ): Promise<readonly StreamFile[]> {
   const infos = await mapConcurrently(files, CONCURRENCY, (file) => lookUp(store, file, rules));
   return mapConcurrently(files, CONCURRENCY, async (file, index) => {
-    const content = await readUnchanged(store, file, infos[index] as ObjectInfo, rules);
-    return describeFile(file, content);
+    const info = infos[index] as ObjectInfo;
+    const remembered = memory.recall(file.s3Location, info);
+    if (remembered !== undefined) return describeFile(file, info, remembered);
+    const content = await readUnchanged(store, file, info, rules);
+    const found = { ...content, sizeBytes: content.bytes.length };
+    const digests = digestsOf(content.bytes);
+    memory.remember(file.s3Location, found, digests);
+    return describeFile(file, found, digests);
   });
 }
 
@@ -57,16 +65,13 @@ async function readUnchanged(
   });
 }
 
-function describeFile(file: FileInput, content: ObjectContent): StreamFile {
-  return {
-    fileId: file.fileId,
-    s3Location: file.s3Location,
-    sizeBytes: content.bytes.length,
-    etag: content.etag,
-    ...(content.versionId === undefined ? {} : { versionId: content.versionId }),
-    crc32: crc32(content.bytes),
-    sha256: createHash("sha256").update(content.bytes).digest("hex"),
-  };
+function describeFile({ fileId, s3Location }: FileInput, info: ObjectInfo, digests: Digests): StreamFile {
+  const { sizeBytes, etag, versionId } = info;
+  return { fileId, s3Location, sizeBytes, etag, ...(versionId === undefined ? {} : { versionId }), ...digests };
+}
+
+function digestsOf(bytes: Uint8Array): Digests {
+  return { crc32: crc32(bytes), sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 async function asApiExceptions<T>(file: FileInput, rules: StreamRules, call: () => Promise<T>): Promise<T> {

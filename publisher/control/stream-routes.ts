@@ -42,14 +42,14 @@ async function createStream(
   quotaLock: KeyedLock,
   request: ControlRequest,
 ): Promise<object> {
-  const { clock, objectStore, registry, rules } = context;
+  const { clock, digests, objectStore, registry, rules } = context;
   const input = parseCreateStream(request.params.streamId ?? "", request.body);
   checkFileCount(input.files.length, rules);
   return streamLocks.run(input.streamId, async () => {
     // What is cheap to refuse is refused before any object is read; the commit checks again.
     planStreamVersion(await registry.find(input.streamId), input.streamId, rules, clock.epochMs());
     checkStreamCount(await registry.count(), rules);
-    const files = await resolveObjects(objectStore, input.files, rules);
+    const files = await resolveObjects(objectStore, input.files, rules, digests);
     const commit = () =>
       registry.change(input.streamId, (current) => planCreate(current, input, files, rules, clock.epochMs()));
     // Counting and creating are two steps: without the lock, two creates could both take the last place.
@@ -62,13 +62,13 @@ async function createStream(
 }
 
 async function updateStream(context: ControlContext, streamLocks: KeyedLock, request: ControlRequest): Promise<object> {
-  const { clock, objectStore, registry, rules } = context;
+  const { clock, digests, objectStore, registry, rules } = context;
   const input = parseUpdateStream(request.params.streamId ?? "", request.body);
   if (input.files !== undefined) checkFileCount(input.files.length, rules);
   return streamLocks.run(input.streamId, async () => {
     const base = planUpdateBase(await registry.find(input.streamId), input.streamId);
     const named: readonly FileInput[] = input.files ?? base.files;
-    const files = await resolveObjects(objectStore, named, rules);
+    const files = await resolveObjects(objectStore, named, rules, digests);
     const entry = await registry.change(input.streamId, (current) =>
       planUpdate(current, input, base, files, clock.epochMs()),
     );

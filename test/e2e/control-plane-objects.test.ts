@@ -73,3 +73,39 @@ describe("objects that cannot be resolved", () => {
     expect(most).toBe(4);
   });
 });
+
+describe("an object that was read before", () => {
+  it("is looked up and not read for a further stream, and recorded alike", async () => {
+    await start();
+    expect((await create()).status).toBe(200);
+    expect((await send(plane, "POST", "/streams/s2", createBody())).status).toBe(200);
+    expect(plane.store.calls).toEqual(["head firmware/a.bin", "read firmware/a.bin", "head firmware/a.bin"]);
+    const [first, second] = [await plane.registry.find("s"), await plane.registry.find("s2")];
+    expect(first).toMatchObject({ record: { files: [{ fileId: 0 }] } });
+    expect(second).toMatchObject({ record: { files: first?.state === "live" ? first.record.files : [] } });
+  });
+
+  it("is read once it is another one, and not again when it is put back", async () => {
+    await start();
+    await create();
+    const other = Uint8Array.of(1, 2, 3);
+    const files = async (): Promise<unknown> => {
+      const entry = await plane.registry.find("s");
+      return entry?.state === "live" ? entry.record.files : undefined;
+    };
+    const before = await files();
+    plane.store.put("firmware", "b.bin", other);
+    await send(plane, "PUT", "/streams/s", { files: [fileOf(0, "b.bin")] });
+    expect(await files()).toMatchObject([{ sizeBytes: 3 }]);
+    await send(plane, "PUT", "/streams/s", { files: [fileOf(0)] });
+    expect(await files()).toEqual(before);
+    plane.store.put("firmware", "a.bin", other);
+    await send(plane, "PUT", "/streams/s", { files: [fileOf(0)] });
+    expect(await files()).toMatchObject([{ sizeBytes: 3 }]);
+    expect(plane.store.calls.filter((call) => call.startsWith("read"))).toEqual([
+      "read firmware/a.bin",
+      "read firmware/b.bin",
+      "read firmware/a.bin",
+    ]);
+  });
+});
