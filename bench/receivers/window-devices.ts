@@ -1,6 +1,6 @@
 /** The two clients that a fixed window is measured with: the lean connection and MQTT.js. */
-
-import { LeanConnection, type LeanEvents } from "../../device/fleet/lean-connection.ts";
+import type { FleetEvents } from "../../device/fleet/fleet-connection.ts";
+import { LeanConnection } from "../../device/fleet/lean-connection.ts";
 import { LeanNetwork } from "../../device/fleet/lean-network.ts";
 import { crc32 } from "../../shared/crc32.ts";
 import { silentLog } from "../../shared/log.ts";
@@ -40,7 +40,7 @@ function leanDevices(task: WindowTask, meter: WindowMeter): OpenDevice {
 }
 
 /** The lean connection's events, as CRCs and names. */
-class LeanWindowDevice implements LeanEvents {
+class LeanWindowDevice implements FleetEvents {
   readonly connection: LeanConnection;
   private readonly download: WindowDownload;
   private readonly meter: WindowMeter;
@@ -62,7 +62,7 @@ class LeanWindowDevice implements LeanEvents {
     this.connection = new LeanConnection(network, { clientId: thing, topicFilters, ...streamed }, this);
   }
 
-  readonly messageArrived: LeanEvents["messageArrived"];
+  readonly messageArrived: FleetEvents["messageArrived"];
 
   connected(): void {
     this.download.start();

@@ -1,4 +1,4 @@
-/** One of thousands of simulated devices: the shell that drives a real download session over a lean connection. */
+/** One of thousands of simulated devices: the shell that drives a real download session over a connection of a fleet. */
 import { crc32 } from "../../shared/crc32.ts";
 import { decodeData } from "../../shared/protocol/decode-response.ts";
 import { encodeDescribe, encodeGet } from "../../shared/protocol/encode.ts";
@@ -7,12 +7,13 @@ import type { ManifestRequest } from "../../shared/protocol/messages.ts";
 import { formatTopic, type Operation, parseTopic } from "../../shared/protocol/topics.ts";
 import { randomFraction } from "../../shared/random.ts";
 import { DownloadSession } from "../protocol/download-session.ts";
-import type { SessionCommand, SessionInput } from "../protocol/session-types.ts";
+import type { FileProgress, SessionCommand, SessionInput } from "../protocol/session-types.ts";
 import { decodeAnswer } from "./fleet-answers.ts";
+import type { FleetConnection, FleetEvents } from "./fleet-connection.ts";
 import type { FleetJob } from "./fleet-job.ts";
+import type { FleetMember } from "./fleet-member.ts";
 import { FleetReceiver } from "./fleet-receiver.ts";
 import { addProgress, type DeviceStats, newDeviceStats } from "./fleet-stats.ts";
-import { LeanConnection, type LeanEvents } from "./lean-connection.ts";
 import type { Timed } from "./lean-timers.ts";
 
 const FIRST_RECONNECT_MS = 250;
@@ -24,14 +25,14 @@ const NEVER = Number.POSITIVE_INFINITY;
  * connection must succeed; later losses are repaired, 250 ms apart at first and twice as far each time up to 10 s, each
  * shortened by up to half at random, until the session gives up.
  */
-export class FleetDevice implements LeanEvents, Timed {
+export class FleetDevice implements FleetEvents, FleetMember, Timed {
   wheelTick = 0;
   /** The thing name and MQTT client id. */
   readonly thing: string;
   readonly stats: DeviceStats = newDeviceStats();
   private readonly job: FleetJob;
   private session: DownloadSession | undefined;
-  private connection: LeanConnection | undefined;
+  private connection: FleetConnection | undefined;
   private readonly receiver: FleetReceiver;
   /** Of the payload that is arriving. */
   private blockCrc = 0;
@@ -43,15 +44,24 @@ export class FleetDevice implements LeanEvents, Timed {
   private reconnectAtMs = NEVER;
   private fruitlessAttempts = 0;
 
-  constructor(job: FleetJob, thing: string) {
+  /** `place` is the device's in the job's heat map. */
+  constructor(job: FleetJob, thing: string, place = 0) {
     this.job = job;
     this.thing = thing;
-    this.receiver = new FleetReceiver(job, this.stats);
+    this.receiver = new FleetReceiver(job, this.stats, place);
   }
 
   /** Whether the device has ended, with its files or with a failure. */
   get isEnded(): boolean {
     return this.stats.endedAtMs !== undefined;
+  }
+
+  get isConnected(): boolean {
+    return this.connection?.isOpen === true;
+  }
+
+  get progress(): FileProgress | undefined {
+    return this.session?.progress();
   }
 
   /**
@@ -100,8 +110,10 @@ export class FleetDevice implements LeanEvents, Timed {
 
   connected(): void {
     const { stats } = this;
-    stats.connections++;
-    stats.connectedAtMs ??= this.job.network.nowMs;
+    if (stats.connections++ === 0) {
+      stats.connectedAtMs = this.job.network.nowMs;
+      this.job.connected();
+    }
     this.fruitlessAttempts = 0;
     this.getsChecksums = false;
     this.manifestRequest = undefined;
@@ -195,7 +207,7 @@ export class FleetDevice implements LeanEvents, Timed {
     const dataTopic = this.topic("data");
     const topicFilters = [this.topic("description"), dataTopic, this.topic("rejected")];
     const streamed = this.job.format === "cbor" ? { dataTopic } : {};
-    this.connection = new LeanConnection(this.job.network, { clientId: this.thing, topicFilters, ...streamed }, this);
+    this.connection = this.job.network.connect({ clientId: this.thing, topicFilters, ...streamed }, this);
   }
 
   /** Hands over an input, and what its commands are answered with. */

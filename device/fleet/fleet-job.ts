@@ -3,16 +3,21 @@ import type { Format } from "../../shared/protocol/topics.ts";
 import { type Random, randomFraction } from "../../shared/random.ts";
 import type { SessionInput, SessionOptions } from "../protocol/session-types.ts";
 import { CrcPlans } from "./crc-combine.ts";
+import type { FleetNetwork } from "./fleet-connection.ts";
 import type { DeviceStats } from "./fleet-stats.ts";
-import type { LeanNetwork } from "./lean-network.ts";
+import type { HeatMap } from "./heat-map.ts";
 
 /** What a {@link FleetJob} is made of. */
 export interface FleetJobOptions extends Omit<SessionOptions, "randomFraction" | "hasBase"> {
-  readonly network: LeanNetwork;
+  readonly network: FleetNetwork;
   readonly format: Format;
   readonly random: Random;
   /** Keep the CRC-32 of every block, 4 bytes each, so that one that came wrong is fetched again alone. */
   readonly keepBlockCrcs?: boolean;
+  /** Takes a note of every new block. */
+  readonly heat?: HeatMap;
+  /** Called once for each device, when it is connected for the first time. */
+  readonly connected?: () => void;
   /** Called once for each device, when it has its files or failed. */
   readonly ended: (thing: string, stats: DeviceStats) => void;
 }
@@ -25,9 +30,11 @@ export type BlockInput = { -readonly [Key in keyof BlockArrived]: BlockArrived[K
 
 type BlockArrived = Extract<SessionInput, { on: "blockArrived" }>;
 
+const ignore = (): void => {};
+
 /** One download by many devices. */
 export class FleetJob {
-  readonly network: LeanNetwork;
+  readonly network: FleetNetwork;
   readonly format: Format;
   readonly random: Random;
   readonly session: SessionOptions;
@@ -41,14 +48,19 @@ export class FleetJob {
     clientToken: undefined,
     crc32: 0,
   };
+  readonly heat: HeatMap | undefined;
+  readonly connected: () => void;
   readonly ended: (thing: string, stats: DeviceStats) => void;
 
-  constructor({ network, format, random, keepBlockCrcs = false, ended, ...session }: FleetJobOptions) {
+  constructor(options: FleetJobOptions) {
+    const { network, format, random, keepBlockCrcs = false, heat, connected = ignore, ended, ...session } = options;
     this.network = network;
     this.format = format;
     this.random = random;
     this.session = { ...session, randomFraction: () => randomFraction(random) };
     this.keepBlockCrcs = keepBlockCrcs;
+    this.heat = heat;
+    this.connected = connected;
     this.ended = ended;
   }
 }

@@ -16,10 +16,14 @@ export class FleetReceiver {
   /** What the store is for. */
   private streamVersion = -1;
   private fileId = -1;
+  private blockCount = 0;
+  private readonly place: number;
   /** Files of this version that are verified. */
   private readonly finishedFileIds: number[] = [];
 
-  constructor(job: FleetJob, stats: DeviceStats) {
+  /** `place` is the device's in the job's heat map. */
+  constructor(job: FleetJob, stats: DeviceStats, place: number) {
+    this.place = place;
     this.job = job;
     this.stats = stats;
   }
@@ -34,6 +38,7 @@ export class FleetReceiver {
     if (this.finishedFileIds.includes(fileId)) return { on: "fileOpened", fileId, held: NO_BLOCKS, complete: true };
     if (afresh || this.store === undefined || isOtherVersion || fileId !== this.fileId) {
       const plan = this.job.crcPlans.planFor(sizeBytes, this.job.session.blockSizeBytes);
+      this.blockCount = plan.blockCount;
       this.store = new VerifyStore(plan, this.job.keepBlockCrcs);
     }
     this.fileId = fileId;
@@ -43,6 +48,7 @@ export class FleetReceiver {
   /** Takes a new block by the CRC-32 of its bytes. */
   keep(blockId: number, sizeBytes: number, crc32: number): void {
     this.store?.take(blockId, crc32);
+    this.job.heat?.note(this.place, blockId, this.blockCount, this.job.network.nowMs);
     this.stats.blocks++;
     this.stats.bytes += sizeBytes;
   }

@@ -24,6 +24,8 @@ export interface DeviceStats {
   /** Data messages and the bytes of their payloads, whether new or not. */
   messages: number;
   receivedBytes: number;
+  /** Payload bytes of blocks that reached the device's simulated link; undefined without a link. */
+  sentBytes: number | undefined;
   /** What the session counted, of files that are finished or given up. */
   requests: number;
   duplicates: number;
@@ -50,6 +52,7 @@ export function newDeviceStats(): DeviceStats {
     bytes: 0,
     messages: 0,
     receivedBytes: 0,
+    sentBytes: undefined,
     requests: 0,
     duplicates: 0,
     impossible: 0,

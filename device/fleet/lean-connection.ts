@@ -1,40 +1,11 @@
 /** A device's MQTT 3.1.1 connection for simulation and benchmarks: the least memory and time that a download needs. */
 import { connect, type Socket } from "node:net";
 import { OtaError } from "../../shared/protocol/errors.ts";
-import type { LeanNetwork } from "./lean-network.ts";
+import type { FleetConnection, FleetConnectionOptions, FleetEvents } from "./fleet-connection.ts";
+import type { LeanEndpoint } from "./lean-endpoint.ts";
 import { DISCONNECT, decodePacket, encodeConnect, encodePublish, encodeSubscribe, PINGREQ } from "./lean-packets.ts";
 import { LeanParser, type LeanSink } from "./lean-parser.ts";
 import type { Timed } from "./lean-timers.ts";
-
-/** What a connection tells its device, besides blocks. Nothing is told after `lost`, or once `close` or `drop` was called. */
-export interface LeanEvents {
-  /** Connected and subscribed. */
-  connected(): void;
-  /**
-   * The connection could not be made (`BrokerUnreachable`), its topics were refused (`SubscriptionRefused`), or it broke
-   * (`ConnectionLost`). The cause has the system's own error, where there is one.
-   */
-  lost(error: OtaError): void;
-  /** The answer to `subscribe`. */
-  subscribed(isGranted: boolean): void;
-  /** A message that is no block in CBOR; the payload is valid during the call. */
-  messageArrived(topic: string, payload: Uint8Array): void;
-  /** The next part of a block's payload: `bytes` from `start` to `end`, valid during the call. */
-  payloadArrived(bytes: Uint8Array, start: number, end: number): void;
-  /** The block whose payload came last is whole. */
-  blockArrived(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined): void;
-  /** The message of the block whose payload came last is malformed: it counts as not arrived. */
-  blockSpoiled(): void;
-}
-
-/** Who connects, and for what. */
-export interface LeanConnectionOptions {
-  readonly clientId: string;
-  /** Subscribed to at QoS 0. */
-  readonly topicFilters: readonly string[];
-  /** The topic on which blocks arrive in CBOR; without it, all messages are whole. */
-  readonly dataTopic?: string;
-}
 
 type Phase = "connecting" | "subscribing" | "open" | "closing" | "closed";
 
@@ -47,10 +18,10 @@ const CLOSE_TIMEOUT_MS = 1_000;
 const MAX_WAITING_BYTES = 1024 * 1024;
 
 /** One connection from its beginning to its end; a device that comes back makes another. */
-export class LeanConnection implements LeanSink, Timed {
+export class LeanConnection implements FleetConnection, LeanSink, Timed {
   wheelTick = 0;
-  private readonly network: LeanNetwork;
-  private readonly events: LeanEvents;
+  private readonly network: LeanEndpoint;
+  private readonly events: FleetEvents;
   private readonly clientId: string;
   /** Until they are subscribed to. */
   private topicFilters: readonly string[];
@@ -65,7 +36,7 @@ export class LeanConnection implements LeanSink, Timed {
   private cause: Error | undefined;
 
   /** Begins to connect. */
-  constructor(network: LeanNetwork, options: LeanConnectionOptions, events: LeanEvents) {
+  constructor(network: LeanEndpoint, options: FleetConnectionOptions, events: FleetEvents) {
     this.network = network;
     this.events = events;
     this.clientId = options.clientId;
@@ -105,6 +76,14 @@ export class LeanConnection implements LeanSink, Timed {
     if (this.phase === "open") this.send(encodeSubscribe(LATER_MESSAGE_ID, [topicFilter]));
   }
 
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
   /** Says goodbye to the broker, which then closes the connection. */
   close(): void {
     if (this.phase === "closed" || this.phase === "closing") return;
@@ -113,6 +92,8 @@ export class LeanConnection implements LeanSink, Timed {
       return;
     }
     this.send(DISCONNECT);
+    // What still comes is thrown away, and the broker's end is seen.
+    if (this.socket.isPaused()) this.socket.resume();
     this.phase = "closing";
     this.dueMs = this.network.touch() + CLOSE_TIMEOUT_MS;
     this.network.timers.schedule(this, this.dueMs);

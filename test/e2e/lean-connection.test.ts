@@ -2,9 +2,10 @@
 import { EventEmitter, once } from "node:events";
 import { generate } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
-import type { LeanConnectionOptions } from "../../device/fleet/lean-connection.ts";
-import { LeanNetwork, type LeanNetworkOptions } from "../../device/fleet/lean-network.ts";
-import { VirtualClock } from "../sim/virtual-clock.ts";
+import type { FleetConnectionOptions } from "../../device/fleet/fleet-connection.ts";
+import type { LeanEndpointOptions } from "../../device/fleet/lean-endpoint.ts";
+import { LeanNetwork } from "../../device/fleet/lean-network.ts";
+import { VirtualClock } from "../../device/fleet/virtual-clock.ts";
 import { makeRun, startTestBroker, type TestBroker, TestPublisher } from "../support/broker.ts";
 import { CONNACK, greet, LeanTestDevice, startScriptedBroker } from "../support/lean-device.ts";
 
@@ -25,7 +26,7 @@ async function startScript(answer: Parameters<typeof startScriptedBroker>[0]): P
   return broker.url;
 }
 
-function connect(network: LeanNetwork, options: LeanConnectionOptions): LeanTestDevice {
+function connect(network: LeanNetwork, options: FleetConnectionOptions): LeanTestDevice {
   const device = new LeanTestDevice(network, options);
   closers.push(() => device.connection.drop());
   return device;
@@ -34,7 +35,11 @@ function connect(network: LeanNetwork, options: LeanConnectionOptions): LeanTest
 const topicsOf = (thing: string): readonly string[] =>
   ["description", "data"].map((operation) => `$aws/things/${thing}/streams/s/${operation}/cbor`);
 
-function connectDevice(options: LeanNetworkOptions, clientId = "t", topicFilters = topicsOf(clientId)): LeanTestDevice {
+function connectDevice(
+  options: LeanEndpointOptions,
+  clientId = "t",
+  topicFilters = topicsOf(clientId),
+): LeanTestDevice {
   const dataTopic = `$aws/things/${clientId}/streams/s/data/cbor`;
   return connect(new LeanNetwork(options), { clientId, topicFilters, dataTopic });
 }

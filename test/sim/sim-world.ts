@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { DeviceProfile } from "../../device/fleet/device-profiles.ts";
 import type { LinkProfile } from "../../device/fleet/link-profiles.ts";
+import { VirtualClock } from "../../device/fleet/virtual-clock.ts";
 import { FileCache } from "../../publisher/file-cache.ts";
 import type { StreamFile } from "../../publisher/protocol/stream.ts";
 import { Publisher } from "../../publisher/publisher.ts";
@@ -17,7 +18,6 @@ import { type FaultRates, Faults } from "./faults.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { SimDevice } from "./sim-device.ts";
 import { SimObjectStore } from "./sim-object-store.ts";
-import { VirtualClock } from "./virtual-clock.ts";
 
 /** What a world is made of. */
 export interface WorldOptions {

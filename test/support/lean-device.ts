@@ -2,12 +2,13 @@
 import { EventEmitter, once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { generate, type Packet, parser } from "mqtt-packet";
-import { LeanConnection, type LeanConnectionOptions, type LeanEvents } from "../../device/fleet/lean-connection.ts";
+import type { FleetConnectionOptions, FleetEvents } from "../../device/fleet/fleet-connection.ts";
+import { LeanConnection } from "../../device/fleet/lean-connection.ts";
 import type { LeanNetwork } from "../../device/fleet/lean-network.ts";
 import type { OtaError } from "../../shared/protocol/errors.ts";
 
 /** What a connection told its device, as lines. */
-export class LeanTestDevice implements LeanEvents {
+export class LeanTestDevice implements FleetEvents {
   readonly lines: string[] = [];
   readonly blocks: { readonly blockId: number; readonly payload: Buffer }[] = [];
   error: OtaError | undefined;
@@ -15,7 +16,7 @@ export class LeanTestDevice implements LeanEvents {
   private payload: Buffer[] = [];
   private readonly events = new EventEmitter();
 
-  constructor(network: LeanNetwork, options: LeanConnectionOptions) {
+  constructor(network: LeanNetwork, options: FleetConnectionOptions) {
     this.connection = new LeanConnection(network, options, this);
   }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type DownloadOptions, type DownloadResult, downloadStream } from "../../device/agent.ts";
 import type { OpenFile } from "../../device/file-system.ts";
+import { VirtualClock } from "../../device/fleet/virtual-clock.ts";
 import type { FileProgress } from "../../device/protocol/session-types.ts";
 import { silentLog } from "../../shared/log.ts";
 import { blockChecksums } from "../../shared/protocol/block-checksums.ts";
@@ -13,7 +14,6 @@ import type { Description, GetRequest } from "../../shared/protocol/messages.ts"
 import { formatTopic, type Operation, parseTopic } from "../../shared/protocol/topics.ts";
 import { seededRandom } from "../../shared/random.ts";
 import type { DeviceHandlers, DeviceTransport } from "../../shared/transport.ts";
-import { VirtualClock } from "../sim/virtual-clock.ts";
 import { makeImage } from "../support/image-fixture.ts";
 import { PowerCutDisk } from "../support/power-cut-disk.ts";
 import { blocksOf } from "../support/session-driver.ts";

@@ -1,0 +1,191 @@
+/** Runs the devices of a fleet in this process, from the first one's beginning to the last one's end. */
+import type { Clock, Timer } from "../../shared/clock.ts";
+import type { Log } from "../../shared/log.ts";
+import { seededRandom } from "../../shared/random.ts";
+import type { FleetNetwork } from "./fleet-connection.ts";
+import { FleetDevice } from "./fleet-device.ts";
+import { FleetJob } from "./fleet-job.ts";
+import type { FleetMember } from "./fleet-member.ts";
+import type { FleetOutcome, FleetSnapshot } from "./fleet-outcome.ts";
+import type { FleetPlan, FleetSlice } from "./fleet-plan.ts";
+import { FleetTimeline } from "./fleet-timeline.ts";
+import { HeatMap } from "./heat-map.ts";
+import { LeanNetwork } from "./lean-network.ts";
+import { outcomeOf, snapshotOf, toTenths } from "./member-outcome.ts";
+import { type ProcessProbe, systemProbe } from "./process-probe.ts";
+
+/** What {@link runFleet} needs. */
+export interface RunFleetOptions {
+  readonly plan: FleetPlan;
+  readonly slice: FleetSlice;
+  readonly clock: Clock;
+  /** Sockets to the plan's broker by default. */
+  readonly network?: FleetNetwork;
+  readonly log: Log;
+  /** Stops every device. */
+  readonly signal?: AbortSignal;
+  readonly onSnapshot?: (snapshot: FleetSnapshot) => void;
+  /** Between two snapshots, in milliseconds; 250 by default. */
+  readonly sampleMs?: number;
+  /** This process by default; none with a network that is no socket's. */
+  readonly probe?: ProcessProbe;
+}
+
+const DEFAULT_SAMPLE_MS = 250;
+/** A listening socket's backlog is 511 connections by default. */
+const MOST_CONNECTING = 200;
+const HEAT_ROWS = 20;
+
+/** Runs the devices of one slice of a plan to their end; never rejects for what happens to a device. */
+export function runFleet(options: RunFleetOptions): Promise<FleetOutcome> {
+  return new FleetRun(options).run();
+}
+
+class FleetRun {
+  private readonly options: RunFleetOptions;
+  private readonly clock: Clock;
+  private readonly beganAtMs: number;
+  private readonly indexes: readonly number[];
+  private readonly members: FleetMember[] = [];
+  private readonly heat: HeatMap;
+  private readonly job: FleetJob;
+  private readonly timeline = new FleetTimeline();
+  private readonly over = Promise.withResolvers<void>();
+  private connecting = 0;
+  private ended = 0;
+  private rampTimer: Timer | undefined;
+  private sampleTimer: Timer | undefined;
+  private isStopped = false;
+  private readonly probe: ProcessProbe | undefined;
+  private idleBytes = 0;
+  private peakBytes = 0;
+
+  constructor(options: RunFleetOptions) {
+    const { plan, slice, clock, network } = options;
+    this.options = options;
+    this.clock = clock;
+    this.beganAtMs = clock.monotonicMs();
+    this.indexes = indexesOf(plan.devices, slice);
+    this.heat = new HeatMap(this.indexes.length, this.beganAtMs);
+    this.probe = options.probe ?? (network === undefined ? systemProbe : undefined);
+    this.job = new FleetJob({
+      network: network ?? new LeanNetwork({ url: plan.brokerUrl, clock, sourceAddresses: plan.sourceAddresses }),
+      streamId: plan.streamId,
+      format: plan.format,
+      blockSizeBytes: plan.blockSizeBytes,
+      random: seededRandom(plan.seed),
+      heat: this.heat,
+      connected: () => this.settle(),
+      ended: (_, stats) => this.noteEnd(stats.connections),
+    });
+  }
+
+  async run(): Promise<FleetOutcome> {
+    const { signal } = this.options;
+    const stop = (): void => this.stop();
+    this.idleBytes = this.probe?.residentBytes() ?? 0;
+    const cpuBeforeMs = this.probe?.cpuMs() ?? 0;
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted) stop();
+    this.startDue();
+    this.sample();
+    if (this.indexes.length === 0) this.over.resolve();
+    await this.over.promise;
+    signal?.removeEventListener("abort", stop);
+    this.rampTimer?.cancel();
+    this.sampleTimer?.cancel();
+    return this.outcome(cpuBeforeMs);
+  }
+
+  /** Starts the devices whose turn has come, as long as not too many are connecting. */
+  private startDue(): void {
+    if (this.isStopped) return;
+    const { rampDevicesPerSecond = Number.POSITIVE_INFINITY } = this.options.plan;
+    while (this.members.length < this.indexes.length && this.connecting < MOST_CONNECTING) {
+      const index = this.indexes[this.members.length] as number;
+      const dueMs = this.beganAtMs + (index / rampDevicesPerSecond) * 1000;
+      const waitMs = dueMs - this.clock.monotonicMs();
+      if (waitMs > 0) {
+        this.rampTimer?.cancel();
+        this.rampTimer = this.clock.setTimer(waitMs, () => this.startDue());
+        return;
+      }
+      this.startOne(index);
+    }
+  }
+
+  private startOne(index: number): void {
+    const member = new FleetDevice(this.job, `${this.options.plan.thingPrefix}-${index}`, this.members.length);
+    this.members.push(member);
+    this.connecting++;
+    member.start();
+  }
+
+  /** A device that was connecting is connected, or has failed to. */
+  private settle(): void {
+    this.connecting--;
+    this.startDue();
+  }
+
+  private noteEnd(connections: number): void {
+    this.ended++;
+    if (connections === 0) this.settle();
+    if (this.ended === this.indexes.length) this.over.resolve();
+  }
+
+  private stop(): void {
+    this.isStopped = true;
+    for (const member of this.members) member.stop();
+    this.over.resolve();
+  }
+
+  private sample(): void {
+    const { onSnapshot, sampleMs = DEFAULT_SAMPLE_MS } = this.options;
+    const snapshot = this.snapshot();
+    this.timeline.add(snapshot);
+    onSnapshot?.(snapshot);
+    this.peakBytes = Math.max(this.peakBytes, this.probe?.residentBytes() ?? 0);
+    this.sampleTimer = this.clock.setTimer(sampleMs, () => this.sample());
+  }
+
+  private snapshot(): FleetSnapshot {
+    return snapshotOf(this.members, this.clock.monotonicMs() - this.beganAtMs);
+  }
+
+  private outcome(cpuBeforeMs: number): FleetOutcome {
+    const last = this.snapshot();
+    const peakBytes = Math.max(this.peakBytes, this.probe?.residentBytes() ?? 0);
+    const traits = { link: "none", deviceProfile: "linux", client: "otastream" };
+    const devices = this.members.map(({ thing, stats }) => outcomeOf({ thing, ...traits }, stats, this.beganAtMs));
+    return {
+      devices,
+      timeline: this.timeline.end(last),
+      heat: this.slowest().map((place) => {
+        const { thing, stats } = this.members[place] as FleetMember;
+        return this.heat.rowOf(place, thing, stats.startedAtMs - this.beganAtMs);
+      }),
+      faults: {},
+      durationMs: last.atMs,
+      ...(this.probe && {
+        cpuMs: toTenths(this.probe.cpuMs() - cpuBeforeMs),
+        memory: { idleBytes: this.idleBytes, peakBytes },
+      }),
+      exhausted: [],
+    };
+  }
+
+  /** Places of the slowest devices, the slowest first; those that never ended are slowest. */
+  private slowest(): number[] {
+    const took = this.members.map(({ stats }) =>
+      stats.failure?.code === "Interrupted" ? Number.MAX_VALUE : (stats.endedAtMs ?? 0) - stats.startedAtMs,
+    );
+    const places = took.map((_, place) => place);
+    return places.sort((a, b) => (took[b] as number) - (took[a] as number) || a - b).slice(0, HEAT_ROWS);
+  }
+}
+
+function indexesOf(devices: number, { part, parts }: FleetSlice): number[] {
+  const indexes: number[] = [];
+  for (let index = part; index < devices; index += parts) indexes.push(index);
+  return indexes;
+}
