@@ -2,7 +2,7 @@
 import { DEVICE_PROFILES } from "../../device/fleet/device-profiles.ts";
 import { LINK_PROFILES } from "../../device/fleet/link-profiles.ts";
 import type { Random } from "../../shared/random.ts";
-import { type FaultClass, Faults } from "./faults.ts";
+import { type FaultClass, SimFaults } from "./faults.ts";
 import { findViolations, hasNewest } from "./scenario.ts";
 import { SimWorld } from "./sim-world.ts";
 
@@ -30,7 +30,7 @@ const BLOCK_SIZE_BYTES = 256;
 const LIMIT_MS = 60 * 60 * 1000;
 
 /** Strikes once: the given class, at its given opportunity. */
-class OneFault extends Faults {
+class OneFault extends SimFaults {
   struck = false;
   private readonly fault: FaultClass;
   private left: number;
@@ -87,7 +87,7 @@ async function runTimed(
   fault: (typeof TIMED)[number],
   place: number,
 ): Promise<string[] | "no such place"> {
-  const world = createWorld(blocks, (random) => new Faults(random, {}));
+  const world = createWorld(blocks, (random) => new SimFaults(random, {}));
   let events = 0;
   const violations = await finish(world, () => {
     if (events++ === place) strike(world, fault);
@@ -119,7 +119,7 @@ async function finish(world: SimWorld, beforeEvent: () => void): Promise<string[
   return violations;
 }
 
-function createWorld(blocks: number, faults: (random: Random) => Faults): SimWorld {
+function createWorld(blocks: number, faults: (random: Random) => SimFaults): SimWorld {
   return new SimWorld({
     seed: blocks,
     rates: {},

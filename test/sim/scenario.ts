@@ -3,7 +3,7 @@ import { DEVICE_PROFILES } from "../../device/fleet/device-profiles.ts";
 import { LINK_PROFILES } from "../../device/fleet/link-profiles.ts";
 import { MAX_RESPONSE_BYTES } from "../../shared/protocol/limits.ts";
 import { type Random, randomFraction, randomInteger, seededRandom } from "../../shared/random.ts";
-import type { FaultClass, FaultRates } from "./faults.ts";
+import type { FaultClass, SimFaultRates } from "./faults.ts";
 import type { SimDevice } from "./sim-device.ts";
 import { SimWorld, type WorldOptions } from "./sim-world.ts";
 
@@ -27,7 +27,7 @@ const MAX_BLOCKS = 600;
 const BLOCK_SIZES = [256, 300, 512, 1024];
 
 /** Most a fault strikes, per message, read or tick; a seed draws a share of it for each class, or leaves the class out. */
-const HIGHEST_RATES: FaultRates = {
+const HIGHEST_RATES: SimFaultRates = {
   drop: 0.1,
   duplicate: 0.05,
   reorder: 0.05,

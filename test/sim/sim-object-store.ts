@@ -8,7 +8,7 @@ import {
 } from "../../publisher/object-store/object-store.ts";
 import type { S3Location } from "../../publisher/protocol/stream.ts";
 import type { Clock } from "../../shared/clock.ts";
-import type { Faults } from "./faults.ts";
+import type { SimFaults } from "./faults.ts";
 
 /** How long a read takes without a fault, in milliseconds. */
 const READ_MS = 5;
@@ -16,10 +16,10 @@ const READ_MS = 5;
 /** Objects in memory, by bucket and key. */
 export class SimObjectStore implements ObjectStore {
   private readonly clock: Clock;
-  private readonly faults: Faults;
+  private readonly faults: SimFaults;
   private readonly objects = new Map<string, { readonly bytes: Uint8Array; readonly etag: string }>();
 
-  constructor(clock: Clock, faults: Faults) {
+  constructor(clock: Clock, faults: SimFaults) {
     this.clock = clock;
     this.faults = faults;
   }

@@ -14,7 +14,7 @@ import { silentLog } from "../../shared/log.ts";
 import type { Format } from "../../shared/protocol/topics.ts";
 import { type Random, seededRandom } from "../../shared/random.ts";
 import type { PublisherTransport } from "../../shared/transport.ts";
-import { type FaultRates, Faults } from "./faults.ts";
+import { type SimFaultRates, SimFaults } from "./faults.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { SimDevice } from "./sim-device.ts";
 import { SimObjectStore } from "./sim-object-store.ts";
@@ -22,7 +22,7 @@ import { SimObjectStore } from "./sim-object-store.ts";
 /** What a world is made of. */
 export interface WorldOptions {
   readonly seed: number;
-  readonly rates: FaultRates;
+  readonly rates: SimFaultRates;
   readonly fileSizes: readonly number[];
   readonly devices: readonly {
     readonly link: LinkProfile;
@@ -34,7 +34,7 @@ export interface WorldOptions {
   /** Puts a transport around the broker's. */
   readonly around?: (broker: PublisherTransport, clock: Clock) => PublisherTransport;
   /** Draws the faults in another way than by their rates. */
-  readonly faults?: (random: Random) => Faults;
+  readonly faults?: (random: Random) => SimFaults;
 }
 
 export const STREAM_ID = "firmware";
@@ -42,7 +42,7 @@ export const STREAM_ID = "firmware";
 /** Everything in one process and under one clock. */
 export class SimWorld {
   readonly clock = new VirtualClock();
-  readonly faults: Faults;
+  readonly faults: SimFaults;
   readonly broker: SimBroker;
   readonly devices: readonly SimDevice[];
   /** All bytes that were ever published under a file id, the newest last. */
@@ -59,7 +59,7 @@ export class SimWorld {
     const { seed, rates, devices, fileSizes, trace = () => {} } = options;
     this.trace = (line) => trace(`${this.clock.monotonicMs().toFixed(1)} ${line}`);
     this.random = seededRandom(seed);
-    this.faults = options.faults?.(this.random) ?? new Faults(this.random, rates);
+    this.faults = options.faults?.(this.random) ?? new SimFaults(this.random, rates);
     this.broker = new SimBroker(this.clock, this.random, this.faults);
     this.transport = options.around?.(this.broker, this.clock) ?? this.broker;
     this.store = new SimObjectStore(this.clock, this.faults);
