@@ -74,6 +74,8 @@ class LeanWindowDevice implements FleetEvents {
 
   subscribed(): void {}
 
+  takeBlock(): void {}
+
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {
     this.blockCrc = crc32(bytes.subarray(start, end), this.blockCrc);
   }

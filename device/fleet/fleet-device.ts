@@ -5,32 +5,33 @@ import { encodeDescribe, encodeGet } from "../../shared/protocol/encode.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import type { ManifestRequest } from "../../shared/protocol/messages.ts";
 import { formatTopic, type Operation, parseTopic } from "../../shared/protocol/topics.ts";
-import { randomFraction } from "../../shared/random.ts";
+import type { Random } from "../../shared/random.ts";
 import { DownloadSession } from "../protocol/download-session.ts";
-import type { FileProgress, SessionCommand, SessionInput } from "../protocol/session-types.ts";
+import type { SessionCommand, SessionInput, SessionOptions } from "../protocol/session-types.ts";
 import { decodeAnswer } from "./fleet-answers.ts";
-import type { FleetConnection, FleetEvents } from "./fleet-connection.ts";
-import type { FleetJob } from "./fleet-job.ts";
+import type { FleetConnection, FleetEvents, FleetPath } from "./fleet-connection.ts";
+import type { FleetDeviceOptions, FleetJob } from "./fleet-job.ts";
 import type { FleetMember } from "./fleet-member.ts";
 import { FleetReceiver } from "./fleet-receiver.ts";
-import { addProgress, type DeviceStats, newDeviceStats } from "./fleet-stats.ts";
+import { addProgress, type DeviceStats, newDeviceStats, type SessionCounts } from "./fleet-stats.ts";
 import type { Timed } from "./lean-timers.ts";
+import { reconnectDelayMs } from "./reconnect-delay.ts";
 
-const FIRST_RECONNECT_MS = 250;
-const LONGEST_RECONNECT_MS = 10_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
  * Downloads the job's files once, verifies them and disconnects. Nothing is stored: blocks go into a CRC-32. The first
- * connection must succeed; later losses are repaired, 250 ms apart at first and twice as far each time up to 10 s, each
- * shortened by up to half at random, until the session gives up.
+ * connection must succeed; later losses are repaired, after `reconnectDelayMs`, until the session gives up.
  */
 export class FleetDevice implements FleetEvents, FleetMember, Timed {
   wheelTick = 0;
   /** The thing name and MQTT client id. */
   readonly thing: string;
-  readonly stats: DeviceStats = newDeviceStats();
+  readonly stats: DeviceStats;
   private readonly job: FleetJob;
+  private readonly path: FleetPath;
+  private readonly sessionOptions: SessionOptions;
+  private readonly random: Random;
   private session: DownloadSession | undefined;
   private connection: FleetConnection | undefined;
   private readonly receiver: FleetReceiver;
@@ -44,11 +45,14 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   private reconnectAtMs = NEVER;
   private fruitlessAttempts = 0;
 
-  /** `place` is the device's in the job's heat map. */
-  constructor(job: FleetJob, thing: string, place = 0) {
+  constructor(job: FleetJob, thing: string, options: FleetDeviceOptions = {}) {
     this.job = job;
     this.thing = thing;
-    this.receiver = new FleetReceiver(job, this.stats, place);
+    this.path = options.path ?? job.network;
+    this.sessionOptions = options.session ?? job.session;
+    this.random = options.random ?? job.random;
+    this.stats = options.stats ?? newDeviceStats();
+    this.receiver = new FleetReceiver(job, this.stats, options.place ?? 0);
   }
 
   /** Whether the device has ended, with its files or with a failure. */
@@ -60,7 +64,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     return this.connection?.isOpen === true;
   }
 
-  get progress(): FileProgress | undefined {
+  get progress(): SessionCounts | undefined {
     return this.session?.progress();
   }
 
@@ -71,7 +75,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   start(isHeld = false): void {
     this.isHeld = isHeld;
     this.stats.startedAtMs = this.job.network.touch();
-    this.session = new DownloadSession(this.job.session);
+    this.session = new DownloadSession(this.sessionOptions);
     this.connect();
   }
 
@@ -102,7 +106,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     this.connection?.drop();
     this.connection = undefined;
     this.blockCrc = 0;
-    this.session = new DownloadSession(this.job.session);
+    this.session = new DownloadSession(this.sessionOptions);
     this.stats.reboots++;
     this.reconnectAtMs = this.job.network.touch() + downMs;
     this.arm();
@@ -127,9 +131,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
       this.end(error);
       return;
     }
-    const { network, random } = this.job;
-    const longestMs = Math.min(LONGEST_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(this.fruitlessAttempts++, 16));
-    this.reconnectAtMs = network.touch() + longestMs * (0.5 + 0.5 * randomFraction(random));
+    this.reconnectAtMs = this.job.network.touch() + reconnectDelayMs(this.fruitlessAttempts++, this.random);
     // An attempt that failed is no news to the session, and changes nothing in it.
     if (error.code === "ConnectionLost") this.handle({ on: "disconnected" });
     else this.arm();
@@ -207,7 +209,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     const dataTopic = this.topic("data");
     const topicFilters = [this.topic("description"), dataTopic, this.topic("rejected")];
     const streamed = this.job.format === "cbor" ? { dataTopic } : {};
-    this.connection = this.job.network.connect({ clientId: this.thing, topicFilters, ...streamed }, this);
+    this.connection = this.path.connect({ clientId: this.thing, topicFilters, ...streamed }, this);
   }
 
   /** Hands over an input, and what its commands are answered with. */

@@ -3,7 +3,7 @@ import type { Format } from "../../shared/protocol/topics.ts";
 import { type Random, randomFraction } from "../../shared/random.ts";
 import type { SessionInput, SessionOptions } from "../protocol/session-types.ts";
 import { CrcPlans } from "./crc-combine.ts";
-import type { FleetNetwork } from "./fleet-connection.ts";
+import type { FleetNetwork, FleetPath } from "./fleet-connection.ts";
 import type { DeviceStats } from "./fleet-stats.ts";
 import type { HeatMap } from "./heat-map.ts";
 
@@ -20,6 +20,17 @@ export interface FleetJobOptions extends Omit<SessionOptions, "randomFraction" |
   readonly connected?: () => void;
   /** Called once for each device, when it has its files or failed. */
   readonly ended: (thing: string, stats: DeviceStats) => void;
+}
+
+/** What tells one device of a job from the others; nothing does by default. */
+export interface FleetDeviceOptions {
+  /** Its place in the job's heat map, 0 by default. */
+  readonly place?: number;
+  /** The network by default. */
+  readonly path?: FleetPath;
+  readonly session?: SessionOptions;
+  readonly random?: Random;
+  readonly stats?: DeviceStats;
 }
 
 /** The one input object for blocks, used again for each: a session keeps none. */

@@ -1,6 +1,5 @@
 /** The port to one device of a running fleet, whatever it is made of. */
-import type { FileProgress } from "../protocol/session-types.ts";
-import type { DeviceStats } from "./fleet-stats.ts";
+import type { DeviceStats, SessionCounts } from "./fleet-stats.ts";
 
 /** One device; it is started once. */
 export interface FleetMember {
@@ -10,7 +9,9 @@ export interface FleetMember {
   /** Whether its connection stands. */
   readonly isConnected: boolean;
   /** What its session counts for the file in work, which is not in the stats yet. */
-  readonly progress: FileProgress | undefined;
+  readonly progress: SessionCounts | undefined;
+  /** Settles when it has let go of what it had, where that takes time. */
+  readonly running?: Promise<void>;
   start(): void;
   /** Ends it with the failure `Interrupted`, if it has not ended. */
   stop(): void;

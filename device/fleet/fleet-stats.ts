@@ -61,8 +61,11 @@ export function newDeviceStats(): DeviceStats {
   };
 }
 
+/** What is added up of what sessions count. */
+export type SessionCounts = Pick<FileProgress, "requests" | "duplicates" | "impossible" | "timeouts">;
+
 /** Adds what the session counted for a file; nothing while there is none. */
-export function addProgress(stats: DeviceStats, progress: FileProgress | undefined): void {
+export function addProgress(stats: DeviceStats, progress: SessionCounts | undefined): void {
   if (progress === undefined) return;
   stats.requests += progress.requests;
   stats.duplicates += progress.duplicates;

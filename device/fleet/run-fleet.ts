@@ -2,16 +2,18 @@
 import type { Clock, Timer } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import { seededRandom } from "../../shared/random.ts";
+import { FLEET_FAULTS } from "./device-link.ts";
+import { emptyTally } from "./faults.ts";
 import type { FleetNetwork } from "./fleet-connection.ts";
-import { FleetDevice } from "./fleet-device.ts";
+import { type CrewMember, FleetCrew } from "./fleet-crew.ts";
 import { FleetJob } from "./fleet-job.ts";
-import type { FleetMember } from "./fleet-member.ts";
 import type { FleetOutcome, FleetSnapshot } from "./fleet-outcome.ts";
 import type { FleetPlan, FleetSlice } from "./fleet-plan.ts";
 import { FleetTimeline } from "./fleet-timeline.ts";
 import { HeatMap } from "./heat-map.ts";
 import { LeanNetwork } from "./lean-network.ts";
 import { outcomeOf, snapshotOf, toTenths } from "./member-outcome.ts";
+import { MqttJsNetwork } from "./mqttjs-network.ts";
 import { type ProcessProbe, systemProbe } from "./process-probe.ts";
 
 /** What {@link runFleet} needs. */
@@ -36,9 +38,12 @@ const DEFAULT_SAMPLE_MS = 250;
 const MOST_CONNECTING = 200;
 const HEAT_ROWS = 20;
 
-/** Runs the devices of one slice of a plan to their end; never rejects for what happens to a device. */
-export function runFleet(options: RunFleetOptions): Promise<FleetOutcome> {
-  return new FleetRun(options).run();
+/**
+ * Runs the devices of one slice of a plan to their end; never rejects for what happens to a device. Rejects with OtaError
+ * `InvalidArgument` for a plan that cannot be run.
+ */
+export async function runFleet(options: RunFleetOptions): Promise<FleetOutcome> {
+  return await new FleetRun(options).run();
 }
 
 class FleetRun {
@@ -46,7 +51,9 @@ class FleetRun {
   private readonly clock: Clock;
   private readonly beganAtMs: number;
   private readonly indexes: readonly number[];
-  private readonly members: FleetMember[] = [];
+  private readonly crew: FleetCrew;
+  private readonly members: CrewMember[] = [];
+  private readonly tally = emptyTally(FLEET_FAULTS);
   private readonly heat: HeatMap;
   private readonly job: FleetJob;
   private readonly timeline = new FleetTimeline();
@@ -69,15 +76,18 @@ class FleetRun {
     this.heat = new HeatMap(this.indexes.length, this.beganAtMs);
     this.probe = options.probe ?? (network === undefined ? systemProbe : undefined);
     this.job = new FleetJob({
-      network: network ?? new LeanNetwork({ url: plan.brokerUrl, clock, sourceAddresses: plan.sourceAddresses }),
+      network: network ?? socketsOf(options),
       streamId: plan.streamId,
       format: plan.format,
       blockSizeBytes: plan.blockSizeBytes,
       random: seededRandom(plan.seed),
+      // Only then can the blocks that came wrong be told from the others.
+      keepBlockCrcs: (plan.faults.corrupt ?? 0) > 0,
       heat: this.heat,
       connected: () => this.settle(),
       ended: (_, stats) => this.noteEnd(stats.connections),
     });
+    this.crew = new FleetCrew({ ...options, job: this.job, heat: this.heat, tally: this.tally });
   }
 
   async run(): Promise<FleetOutcome> {
@@ -94,6 +104,7 @@ class FleetRun {
     signal?.removeEventListener("abort", stop);
     this.rampTimer?.cancel();
     this.sampleTimer?.cancel();
+    await Promise.all(this.members.map(({ member }) => member.running));
     return this.outcome(cpuBeforeMs);
   }
 
@@ -115,10 +126,11 @@ class FleetRun {
   }
 
   private startOne(index: number): void {
-    const member = new FleetDevice(this.job, `${this.options.plan.thingPrefix}-${index}`, this.members.length);
-    this.members.push(member);
+    const made = this.crew.make(index, this.members.length);
+    this.members.push(made);
     this.connecting++;
-    member.start();
+    made.member.start();
+    this.crew.disturb(made.member, index);
   }
 
   /** A device that was connecting is connected, or has failed to. */
@@ -135,7 +147,7 @@ class FleetRun {
 
   private stop(): void {
     this.isStopped = true;
-    for (const member of this.members) member.stop();
+    for (const { member } of this.members) member.stop();
     this.over.resolve();
   }
 
@@ -149,22 +161,24 @@ class FleetRun {
   }
 
   private snapshot(): FleetSnapshot {
-    return snapshotOf(this.members, this.clock.monotonicMs() - this.beganAtMs);
+    return snapshotOf(
+      this.members.map(({ member }) => member),
+      this.clock.monotonicMs() - this.beganAtMs,
+    );
   }
 
   private outcome(cpuBeforeMs: number): FleetOutcome {
     const last = this.snapshot();
     const peakBytes = Math.max(this.peakBytes, this.probe?.residentBytes() ?? 0);
-    const traits = { link: "none", deviceProfile: "linux", client: "otastream" };
-    const devices = this.members.map(({ thing, stats }) => outcomeOf({ thing, ...traits }, stats, this.beganAtMs));
+    const devices = this.members.map(({ member, traits }) => outcomeOf(traits, member.stats, this.beganAtMs));
     return {
       devices,
       timeline: this.timeline.end(last),
       heat: this.slowest().map((place) => {
-        const { thing, stats } = this.members[place] as FleetMember;
-        return this.heat.rowOf(place, thing, stats.startedAtMs - this.beganAtMs);
+        const { member } = this.members[place] as CrewMember;
+        return this.heat.rowOf(place, member.thing, member.stats.startedAtMs - this.beganAtMs);
       }),
-      faults: {},
+      faults: Object.fromEntries(Object.entries(this.tally).filter(([, count]) => count > 0)),
       durationMs: last.atMs,
       ...(this.probe && {
         cpuMs: toTenths(this.probe.cpuMs() - cpuBeforeMs),
@@ -176,12 +190,19 @@ class FleetRun {
 
   /** Places of the slowest devices, the slowest first; those that never ended are slowest. */
   private slowest(): number[] {
-    const took = this.members.map(({ stats }) =>
+    const took = this.members.map(({ member: { stats } }) =>
       stats.failure?.code === "Interrupted" ? Number.MAX_VALUE : (stats.endedAtMs ?? 0) - stats.startedAtMs,
     );
     const places = took.map((_, place) => place);
     return places.sort((a, b) => (took[b] as number) - (took[a] as number) || a - b).slice(0, HEAT_ROWS);
   }
+}
+
+function socketsOf({ plan, clock, log }: RunFleetOptions): FleetNetwork {
+  const { brokerUrl: url, sourceAddresses } = plan;
+  return plan.connection === "lean"
+    ? new LeanNetwork({ url, clock, sourceAddresses })
+    : new MqttJsNetwork({ url, clock, log });
 }
 
 function indexesOf(devices: number, { part, parts }: FleetSlice): number[] {

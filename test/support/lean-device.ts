@@ -47,6 +47,8 @@ export class LeanTestDevice implements FleetEvents {
     this.events.emit("change");
   }
 
+  takeBlock(): void {}
+
   blockSpoiled(): void {
     this.payload = [];
     this.note("spoiled");
