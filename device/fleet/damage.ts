@@ -8,7 +8,7 @@ interface Draw {
 /** A copy of the bytes with one bit changed. */
 export function corruptBytes(bytes: Uint8Array, draw: Draw): Uint8Array {
   if (bytes.length === 0) return bytes;
-  const corrupt = bytes.slice();
+  const corrupt = new Uint8Array(bytes);
   const at = draw.between(0, corrupt.length - 1);
   corrupt[at] = (corrupt[at] as number) ^ (1 << draw.between(0, 7));
   return corrupt;
@@ -16,5 +16,5 @@ export function corruptBytes(bytes: Uint8Array, draw: Draw): Uint8Array {
 
 /** The bytes cut somewhere. */
 export function truncateBytes(bytes: Uint8Array, draw: Draw): Uint8Array {
-  return bytes.slice(0, draw.between(0, bytes.length));
+  return bytes.subarray(0, draw.between(0, bytes.length));
 }

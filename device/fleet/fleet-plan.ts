@@ -13,6 +13,7 @@ export interface FleetFaults {
   readonly loss?: number;
   readonly duplicate?: number;
   readonly reorder?: number;
+  /** Of blocks only, on their way to the device: one bit is changed. */
   readonly corrupt?: number;
   /** Between two losses of a device's connection. */
   readonly disconnectEveryMs?: number;

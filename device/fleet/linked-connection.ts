@@ -51,6 +51,7 @@ export class LinkedConnection implements FleetConnection, FleetEvents, LinkEnd<L
     this.up = new SimLink<WholeMessage>(link.up, {
       arrive: ({ topic, payload }) => this.inner.publish(topic, payload),
       roomMade: () => {},
+      isProtected: () => true,
       corrupt: corruptMessage,
       truncate: truncateMessage,
     });
@@ -104,7 +105,8 @@ export class LinkedConnection implements FleetConnection, FleetEvents, LinkEnd<L
   }
 
   messageArrived(topic: string, payload: Uint8Array): void {
-    this.send({ topic, payload: payload.slice(), blockBytes: blockBytesIn(topic, payload) });
+    // A Buffer's slice would still be the connection's memory.
+    this.send({ topic, payload: new Uint8Array(payload), blockBytes: blockBytesIn(topic, payload) });
   }
 
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {
@@ -134,6 +136,11 @@ export class LinkedConnection implements FleetConnection, FleetEvents, LinkEnd<L
   roomMade(): void {
     this.isPaused = false;
     this.inner.resume();
+  }
+
+  /** A wrong block is found out and fetched again; a wrong description or request may end a download for good. */
+  isProtected({ blockBytes }: LinkMessage): boolean {
+    return blockBytes === 0;
   }
 
   corrupt = corruptMessage;

@@ -24,6 +24,8 @@ export interface LinkEnd<Message> {
   arrive(message: Message, nowMs: number): void;
   /** There is room again, after `wantRoom`. */
   roomMade(): void;
+  /** Says that a message is never damaged; without it, any may be. */
+  isProtected?(message: Message): boolean;
   /** The message with one bit of it changed, drawn from the faults; the original stays as it is. */
   corrupt(message: Message, faults: Faults<LinkFault>): Message;
   /** The message cut somewhere. */
@@ -144,8 +146,10 @@ export class SimLink<Message> implements Timed {
   }
 
   private damage(message: Message): Message {
+    const { end } = this;
     const { faults } = this.options;
-    if (faults.strikes("corrupt")) return this.end.corrupt(message, faults);
-    return faults.strikes("truncate") ? this.end.truncate(message, faults) : message;
+    if (end.isProtected?.(message) === true) return message;
+    if (faults.strikes("corrupt")) return end.corrupt(message, faults);
+    return faults.strikes("truncate") ? end.truncate(message, faults) : message;
   }
 }
