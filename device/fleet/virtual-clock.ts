@@ -47,6 +47,17 @@ export class VirtualClock implements Clock {
     return true;
   }
 
+  /** Runs events until a promise is settled, and returns what it is settled with; throws when nothing is left to do before. */
+  async runToEnd<T>(work: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const note = (): void => {
+      isSettled = true;
+    };
+    work.then(note, note);
+    if (await this.runUntil(() => isSettled, Number.POSITIVE_INFINITY)) return await work;
+    throw new Error("nothing is left to do on the virtual clock, and what was waited for has not come");
+  }
+
   private push(event: Event): void {
     const { heap } = this;
     let at = heap.push(event) - 1;
