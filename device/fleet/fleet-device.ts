@@ -94,8 +94,8 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
 
   /** Cuts the connection; the device comes back by itself. */
   disconnect(): void {
-    if (this.connection?.isOpen !== true) return;
-    this.connection.drop();
+    if (!this.isConnected) return;
+    this.connection?.drop();
     this.lost(new OtaError("ConnectionLost", "the device cut its connection"));
   }
 
@@ -113,9 +113,8 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   }
 
   connected(): void {
-    const { stats } = this;
-    if (stats.connections++ === 0) {
-      stats.connectedAtMs = this.job.network.nowMs;
+    if (this.stats.connections++ === 0) {
+      this.stats.connectedAtMs = this.job.network.nowMs;
       this.job.connected();
     }
     this.fruitlessAttempts = 0;
@@ -127,6 +126,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   lost(error: OtaError): void {
     this.connection = undefined;
     this.blockCrc = 0;
+    this.job.lost(error);
     if (this.stats.connections === 0) {
       this.end(error);
       return;

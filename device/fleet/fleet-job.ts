@@ -1,4 +1,5 @@
 /** What all simulated devices of a process share: where they connect, what they fetch, and what can be reused. */
+import type { OtaError } from "../../shared/protocol/errors.ts";
 import type { Format } from "../../shared/protocol/topics.ts";
 import { type Random, randomFraction } from "../../shared/random.ts";
 import type { SessionInput, SessionOptions } from "../protocol/session-types.ts";
@@ -18,6 +19,8 @@ export interface FleetJobOptions extends Omit<SessionOptions, "randomFraction" |
   readonly heat?: HeatMap;
   /** Called once for each device, when it is connected for the first time. */
   readonly connected?: () => void;
+  /** Called whenever a device's connection could not be made, or broke. */
+  readonly lost?: (error: OtaError) => void;
   /** Called once for each device, when it has its files or failed. */
   readonly ended: (thing: string, stats: DeviceStats) => void;
 }
@@ -61,10 +64,12 @@ export class FleetJob {
   };
   readonly heat: HeatMap | undefined;
   readonly connected: () => void;
+  readonly lost: (error: OtaError) => void;
   readonly ended: (thing: string, stats: DeviceStats) => void;
 
   constructor(options: FleetJobOptions) {
-    const { network, format, random, keepBlockCrcs = false, heat, connected = ignore, ended, ...session } = options;
+    const { network, format, random, keepBlockCrcs = false, heat, ...others } = options;
+    const { connected = ignore, lost = ignore, ended, ...session } = others;
     this.network = network;
     this.format = format;
     this.random = random;
@@ -72,6 +77,7 @@ export class FleetJob {
     this.keepBlockCrcs = keepBlockCrcs;
     this.heat = heat;
     this.connected = connected;
+    this.lost = lost;
     this.ended = ended;
   }
 }

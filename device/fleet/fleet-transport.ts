@@ -14,8 +14,9 @@ export interface FleetTransportOptions {
   readonly random: Random;
   /** Whether a first connection that cannot be made is tried again, as after a reboot. */
   readonly isPatient: boolean;
-  /** Told of each connection, and of each message before its receiver is. */
+  /** Told of each connection, of each loss, and of each message before its receiver is. */
   readonly connected: () => void;
+  readonly lost: (error: OtaError) => void;
   readonly messageArrived: (topic: string, payload: Uint8Array) => void;
 }
 
@@ -96,6 +97,7 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
 
   lost(error: OtaError): void {
     this.connection = undefined;
+    this.options.lost(error);
     for (const { reject } of this.subscribing.splice(0)) reject(new OtaError("ConnectionLost", error.message));
     if (this.isClosed) return;
     if (!this.hasConnected && !this.options.isPatient) {

@@ -57,6 +57,15 @@ export function snapshotOf(members: Iterable<CountedMember>, atMs: number): Flee
   return { atMs: toTenths(atMs), ...sum, ...totals };
 }
 
+/** Places of the devices, the slowest first; those that never ended are the slowest. */
+export function slowestFirst(devices: readonly DeviceStats[]): number[] {
+  const took = devices.map(({ failure, startedAtMs, endedAtMs = 0 }) =>
+    failure?.code === "Interrupted" ? Number.MAX_VALUE : endedAtMs - startedAtMs,
+  );
+  const places = took.map((_, place) => place);
+  return places.sort((a, b) => (took[b] as number) - (took[a] as number) || a - b);
+}
+
 /** Rounds milliseconds to tenths, which is what a report shows. */
 export function toTenths(milliseconds: number): number {
   return Math.round(milliseconds * 10) / 10;

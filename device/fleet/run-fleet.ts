@@ -1,18 +1,21 @@
 /** Runs the devices of a fleet in this process, from the first one's beginning to the last one's end. */
 import type { Clock, Timer } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
+import type { OtaError } from "../../shared/protocol/errors.ts";
 import { seededRandom } from "../../shared/random.ts";
 import { FLEET_FAULTS } from "./device-link.ts";
+import { Exhaustion } from "./exhaustion.ts";
 import { emptyTally } from "./faults.ts";
 import type { FleetNetwork } from "./fleet-connection.ts";
 import { type CrewMember, FleetCrew } from "./fleet-crew.ts";
 import { FleetJob } from "./fleet-job.ts";
 import type { FleetOutcome, FleetSnapshot } from "./fleet-outcome.ts";
 import type { FleetPlan, FleetSlice } from "./fleet-plan.ts";
+import type { DeviceStats } from "./fleet-stats.ts";
 import { FleetTimeline } from "./fleet-timeline.ts";
 import { HeatMap } from "./heat-map.ts";
 import { LeanNetwork } from "./lean-network.ts";
-import { outcomeOf, snapshotOf, toTenths } from "./member-outcome.ts";
+import { outcomeOf, slowestFirst, snapshotOf, toTenths } from "./member-outcome.ts";
 import { MqttJsNetwork } from "./mqttjs-network.ts";
 import { type ProcessProbe, systemProbe } from "./process-probe.ts";
 
@@ -27,13 +30,14 @@ export interface RunFleetOptions {
   /** Stops every device. */
   readonly signal?: AbortSignal;
   readonly onSnapshot?: (snapshot: FleetSnapshot) => void;
-  /** Between two snapshots, in milliseconds; 250 by default. */
+  /** Between two snapshots, in milliseconds; 250 by default, 1,000 with a network that is no socket's. */
   readonly sampleMs?: number;
   /** This process by default; none with a network that is no socket's. */
   readonly probe?: ProcessProbe;
 }
 
-const DEFAULT_SAMPLE_MS = 250;
+const SAMPLE_MS = 250;
+const VIRTUAL_SAMPLE_MS = 1_000;
 /** A listening socket's backlog is 511 connections by default. */
 const MOST_CONNECTING = 200;
 const HEAT_ROWS = 20;
@@ -58,6 +62,7 @@ class FleetRun {
   private readonly job: FleetJob;
   private readonly timeline = new FleetTimeline();
   private readonly over = Promise.withResolvers<void>();
+  private readonly exhaustion = new Exhaustion();
   private connecting = 0;
   private ended = 0;
   private rampTimer: Timer | undefined;
@@ -85,7 +90,8 @@ class FleetRun {
       keepBlockCrcs: (plan.faults.corrupt ?? 0) > 0,
       heat: this.heat,
       connected: () => this.settle(),
-      ended: (_, stats) => this.noteEnd(stats.connections),
+      lost: (error) => this.noteError(error),
+      ended: (_, stats) => this.noteEnd(stats),
     });
     this.crew = new FleetCrew({ ...options, job: this.job, heat: this.heat, tally: this.tally });
   }
@@ -139,20 +145,33 @@ class FleetRun {
     this.startDue();
   }
 
-  private noteEnd(connections: number): void {
+  private noteError(error: OtaError): void {
+    this.exhaustion.note(error, () => this.members.filter(({ member }) => member.isConnected).length);
+  }
+
+  private noteEnd({ connections, failure }: DeviceStats): void {
     this.ended++;
+    // Errors of connections are noted when they happen.
+    if (failure !== undefined && connections > 0) this.noteError(failure);
     if (connections === 0) this.settle();
     if (this.ended === this.indexes.length) this.over.resolve();
   }
 
+  /** Those whose turn never came are in the outcome as well. */
   private stop(): void {
     this.isStopped = true;
     for (const { member } of this.members) member.stop();
+    for (const index of this.indexes.slice(this.members.length)) {
+      const made = this.crew.make(index, this.members.length);
+      this.members.push(made);
+      made.member.stats.startedAtMs = this.job.network.touch();
+      made.member.stop();
+    }
     this.over.resolve();
   }
 
   private sample(): void {
-    const { onSnapshot, sampleMs = DEFAULT_SAMPLE_MS } = this.options;
+    const { onSnapshot, network, sampleMs = network === undefined ? SAMPLE_MS : VIRTUAL_SAMPLE_MS } = this.options;
     const snapshot = this.snapshot();
     this.timeline.add(snapshot);
     onSnapshot?.(snapshot);
@@ -174,27 +193,20 @@ class FleetRun {
     return {
       devices,
       timeline: this.timeline.end(last),
-      heat: this.slowest().map((place) => {
-        const { member } = this.members[place] as CrewMember;
-        return this.heat.rowOf(place, member.thing, member.stats.startedAtMs - this.beganAtMs);
-      }),
+      heat: slowestFirst(this.members.map(({ member }) => member.stats))
+        .slice(0, HEAT_ROWS)
+        .map((place) => {
+          const { member } = this.members[place] as CrewMember;
+          return this.heat.rowOf(place, member.thing, member.stats.startedAtMs - this.beganAtMs);
+        }),
       faults: Object.fromEntries(Object.entries(this.tally).filter(([, count]) => count > 0)),
       durationMs: last.atMs,
       ...(this.probe && {
         cpuMs: toTenths(this.probe.cpuMs() - cpuBeforeMs),
         memory: { idleBytes: this.idleBytes, peakBytes },
       }),
-      exhausted: [],
+      exhausted: this.exhaustion.describe(),
     };
-  }
-
-  /** Places of the slowest devices, the slowest first; those that never ended are slowest. */
-  private slowest(): number[] {
-    const took = this.members.map(({ member: { stats } }) =>
-      stats.failure?.code === "Interrupted" ? Number.MAX_VALUE : (stats.endedAtMs ?? 0) - stats.startedAtMs,
-    );
-    const places = took.map((_, place) => place);
-    return places.sort((a, b) => (took[b] as number) - (took[a] as number) || a - b).slice(0, HEAT_ROWS);
   }
 }
 

@@ -113,6 +113,7 @@ export class TransportDevice implements FleetMember {
         stats.connectedAtMs = clock.monotonicMs();
         job.connected();
       },
+      lost: (error) => job.lost(error),
       messageArrived: (topic, payload) => books.note(topic, payload, clock.monotonicMs()),
     });
     this.transport = transport;
