@@ -1,5 +1,6 @@
 /** Lean connections against the broker, and against brokers that misbehave; time is the test's own where it matters. */
 import { EventEmitter, once } from "node:events";
+import type { Socket } from "node:net";
 import { generate } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
 import type { FleetConnectionOptions } from "../../device/fleet/fleet-connection.ts";
@@ -83,6 +84,24 @@ describe("on the broker", () => {
     device.connection.subscribe("$aws/things/other/streams/s/checksums/cbor");
     await device.heard("subscribed false");
     expect(device.connection.isOpen).toBe(true);
+  });
+
+  it("a device that pauses gets nothing until it resumes", async () => {
+    const sockets = new Map<string, Socket>();
+    const url = await startScript((packet, socket) => {
+      if (packet.cmd === "connect") sockets.set(packet.clientId, socket);
+      greet(packet, socket);
+    });
+    const [paused, other] = ["paused", "other"].map((clientId) => connectDevice({ url }, clientId));
+    for (const device of [paused, other]) await device?.heard("connected");
+    paused?.connection.pause();
+    for (const socket of sockets.values()) {
+      socket.write(generate({ cmd: "publish", topic: "t", payload: "x", qos: 0, dup: false, retain: false }));
+    }
+    await other?.heard("t x");
+    expect(paused?.lines).toEqual(["connected"]);
+    paused?.connection.resume();
+    await paused?.heard("t x");
   });
 
   it("topics of another thing are SubscriptionRefused", async () => {
