@@ -31,6 +31,8 @@ export interface CrewOptions {
   readonly log: Log;
   /** Of the whole process. */
   readonly tally: FleetTally;
+  /** A virtual clock does not wait for a disk. */
+  readonly hasDisk: boolean;
 }
 
 /** A device and what it is. */
@@ -54,6 +56,9 @@ export class FleetCrew {
     checkNames("link profile", plan.links, LINK_PROFILES);
     checkNames("device profile", plan.deviceProfiles, DEVICE_PROFILES);
     checkNames("client", plan.clients, FLEET_CLIENTS);
+    if (plan.store === "disk" && !options.hasDisk) {
+      throw new OtaError("InvalidArgument", "a fleet on a virtual clock cannot store its images on disk");
+    }
     if (plan.store === "disk" && plan.diskDirectory === undefined) {
       throw new OtaError("InvalidArgument", "a fleet that stores its images on disk needs a directory for them");
     }

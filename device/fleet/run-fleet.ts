@@ -93,7 +93,8 @@ class FleetRun {
       lost: (error) => this.noteError(error),
       ended: (_, stats) => this.noteEnd(stats),
     });
-    this.crew = new FleetCrew({ ...options, job: this.job, heat: this.heat, tally: this.tally });
+    const { job, heat, tally } = this;
+    this.crew = new FleetCrew({ plan, clock, log: options.log, job, heat, tally, hasDisk: network === undefined });
   }
 
   async run(): Promise<FleetOutcome> {

@@ -102,6 +102,11 @@ describe("a fleet on a virtual clock", () => {
     expect(new Set(steps.map((step) => Math.round(step / 100))).size).toBe(1);
   });
 
+  it("stores nothing on disk", async () => {
+    const plan = virtualPlan({ store: "disk", diskDirectory: "/nowhere" });
+    await expect(runVirtualFleet(plan, FILES)).rejects.toMatchObject({ code: "InvalidArgument" });
+  });
+
   it("sends as much as the simulator does at 5 % loss", async () => {
     const plan = virtualPlan({ devices: 200, links: [{ name: "wifi-poor", share: 1 }], faults: { loss: 0.03 } });
     const outcome = await runVirtualFleet(plan, [makeFile(1024 * 1024)]);

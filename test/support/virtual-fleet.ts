@@ -14,7 +14,7 @@ import { StreamDirectory } from "../../publisher/stream-directory.ts";
 import { silentLog } from "../../shared/log.ts";
 
 /** The stream that virtual fleets fetch. */
-export const VIRTUAL_STREAM_ID = "virtual";
+const VIRTUAL_STREAM_ID = "virtual";
 
 /** A plan of 4 KiB blocks in CBOR, without links, but for what `plan` names. */
 export function virtualPlan(plan: Partial<FleetPlan>): FleetPlan {
