@@ -32,7 +32,7 @@ export class Exhaustion {
   describe(): string[] {
     return [...this.counts].map(
       ([code, { times, connected }]) =>
-        `${RESOURCES[code]} ran out (${code}): ${times} times, the first time with ${connected} connections`,
+        `${RESOURCES[code]} ran out (${code}): ${times === 1 ? "once" : `${times} times, first`} with ${connected} connections`,
     );
   }
 }

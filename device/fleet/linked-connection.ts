@@ -1,5 +1,5 @@
 /** A connection behind a simulated link: whole messages wait, are lost, doubled or changed on their way, both ways. */
-import { crc32 } from "node:zlib";
+import { crc32 } from "../../shared/crc32.ts";
 import type { OtaError } from "../../shared/protocol/errors.ts";
 import type { DeviceProfile } from "./device-profiles.ts";
 import { FlashQueue } from "./flash-queue.ts";

@@ -1,5 +1,5 @@
 /** The messages of a linked connection, and what damage makes of them. */
-import { crc32 } from "node:zlib";
+import { crc32 } from "../../shared/crc32.ts";
 import { decodeData } from "../../shared/protocol/decode-response.ts";
 import { parseTopic } from "../../shared/protocol/topics.ts";
 import { combineCrc32 } from "./crc-combine.ts";

@@ -101,10 +101,10 @@ describe("a fleet", () => {
       duplicate: 0.03,
       reorder: 0.03,
       corrupt: 0.01,
-      disconnectEveryMs: 1_500,
-      rebootEveryMs: 3_000,
+      disconnectEveryMs: 800,
+      rebootEveryMs: 6_000,
       latencyMs: 5,
-      bandwidthBytesPerSecond: 400_000,
+      bandwidthBytesPerSecond: 1_000_000,
     };
     const outcome = await run({ store, faults, thingPrefix: `faulty-${store}`, diskDirectory });
     expectAllFiles(outcome, 5);

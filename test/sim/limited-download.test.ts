@@ -5,7 +5,7 @@ import { LINK_PROFILES, type LinkProfile } from "../../device/fleet/link-profile
 import { limitTransport } from "../../publisher/limited-transport.ts";
 import { QuotaLog } from "../../shared/quota-log.ts";
 import { recordLog } from "../support/broker.ts";
-import type { Traffic } from "./sim-broker.ts";
+import type { Traffic } from "./sim-connection.ts";
 import { SimWorld } from "./sim-world.ts";
 
 const FILE_BYTES = 524_288;

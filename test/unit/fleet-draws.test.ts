@@ -53,8 +53,8 @@ describe("what ran out", () => {
     exhaustion.note(new OtaError("BrokerUnreachable", "cannot reach it: connect EADDRNOTAVAIL"), () => 28_000);
     exhaustion.note(new OtaError("ConnectionLost", "the broker closed the connection"), () => 1);
     expect(exhaustion.describe()).toEqual([
-      "open files of this process ran out (EMFILE): 2 times, the first time with 1019 connections",
-      "local ports of a source address ran out (EADDRNOTAVAIL): 1 times, the first time with 28000 connections",
+      "open files of this process ran out (EMFILE): 2 times, first with 1019 connections",
+      "local ports of a source address ran out (EADDRNOTAVAIL): once with 28000 connections",
     ]);
   });
 });
