@@ -1,9 +1,10 @@
 /** Loaded into the server's process before it (`node --import`): says how much it keeps for connections that do not read. */
 import { subscribe } from "node:diagnostics_channel";
-import type { Socket } from "node:net";
+import { Server as HttpServer } from "node:http";
+import type { Server, Socket } from "node:net";
 import { answerQuestions } from "./channel.ts";
 
-/** What a server's process holds. */
+/** What a server's process holds; connections are those of MQTT over TCP. */
 export interface ServerState {
   readonly connections: number;
   /** Connections with bytes that the kernel has not taken, or to which nothing was written since the last two questions. */
@@ -38,7 +39,9 @@ function isStill(socket: Socket): boolean {
 }
 
 subscribe("net.server.socket", (message) => {
-  const { socket } = message as { socket: Socket };
+  const { socket } = message as { socket: Socket & { readonly server: Server } };
+  // The stream API and the embedded storage keep idle connections of their clients.
+  if (socket.server instanceof HttpServer) return;
   sockets.add(socket);
   socket.once("close", () => sockets.delete(socket));
 });
