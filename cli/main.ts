@@ -12,6 +12,7 @@ import {
   MAX_FILES_PER_STREAM,
   MIN_BLOCK_SIZE_BYTES,
 } from "../shared/protocol/limits.ts";
+import { declareFleet } from "./fleet/declare-fleet.ts";
 import * as read from "./options.ts";
 import { LOG_LEVELS, openLog, outliveReaders, tellFailure } from "./terminal.ts";
 
@@ -220,6 +221,10 @@ addLogLevel(program.command("demo").description("serve, publish, download and co
   .action(async (files: string[], flags) =>
     (await load.demo()).runDemo({ files, keep: flags.keep, log: openLog(flags.logLevel) }),
   );
+
+declareFleet(
+  addLogLevel(program.command("fleet").description("load test: many simulated devices fetch one stream"), "warn"),
+);
 
 outliveReaders();
 try {

@@ -1,0 +1,15 @@
+/** What a generator process and the command say to each other. */
+import type { FleetOutcome, FleetSnapshot } from "../../device/fleet/fleet-outcome.ts";
+import type { FleetPlan, FleetSlice } from "../../device/fleet/fleet-plan.ts";
+import type { LogLevel } from "../terminal.ts";
+
+/** From the command. */
+export type ToGenerator =
+  | { readonly do: "run"; readonly plan: FleetPlan; readonly slice: FleetSlice; readonly logLevel: LogLevel }
+  | { readonly do: "stop" };
+
+/** From a generator. */
+export type FromGenerator =
+  /** `durationsMs`: how long the devices took that completed since the last snapshot. */
+  | { readonly on: "snapshot"; readonly snapshot: FleetSnapshot; readonly durationsMs: readonly number[] }
+  | { readonly on: "outcome"; readonly outcome: FleetOutcome };

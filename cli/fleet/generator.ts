@@ -1,0 +1,37 @@
+/** A generator process: runs one slice of a fleet, tells how far it is, and ends with the process that started it. */
+import { runFleet } from "../../device/fleet/run-fleet.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { openLog } from "../terminal.ts";
+import type { FromGenerator, ToGenerator } from "./generator-messages.ts";
+
+const stop = new AbortController();
+
+// Ctrl-C reaches the whole group; the command decides, so that the report is not lost.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => stop.abort());
+process.on("disconnect", () => process.exit(1));
+process.on("message", (message: ToGenerator) => {
+  if (message.do === "stop") stop.abort();
+  else void run(message);
+});
+
+async function run({ plan, slice, logLevel }: Extract<ToGenerator, { do: "run" }>): Promise<void> {
+  let durationsMs: number[] = [];
+  const outcome = await runFleet({
+    plan,
+    slice,
+    clock: systemClock,
+    log: openLog(logLevel),
+    signal: stop.signal,
+    onCompleted: (durationMs) => durationsMs.push(durationMs),
+    onSnapshot: (snapshot) => {
+      say({ on: "snapshot", snapshot, durationsMs });
+      durationsMs = [];
+    },
+  });
+  say({ on: "outcome", outcome }, () => process.disconnect());
+}
+
+function say(message: FromGenerator, sent?: () => void): void {
+  process.send?.(message, undefined, undefined, sent);
+}
