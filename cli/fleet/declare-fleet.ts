@@ -142,8 +142,8 @@ function declareReport(command: Command): void {
       0,
     )
     .option(
-      "--assert <CONDITION...>",
-      "exit status 1 unless it holds, like 'p99<30s' or 'redundancy<1.1'",
+      "--assert <CONDITION>",
+      "exit status 1 unless it holds; repeatable; like 'p99<30s' or 'redundancy<1.1'",
       read.repeated(parseAssertion),
       [],
     );

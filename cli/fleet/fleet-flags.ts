@@ -1,7 +1,7 @@
 /** The flags of `otastream fleet`, and which of them go together. */
 
 import type { FleetFaults, MixPart } from "../../device/fleet/fleet-plan.ts";
-import type { Assertion } from "../../device/fleet/report-assertions.ts";
+import type { ReportAssertion } from "../../device/fleet/report-assertions.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import type { Format } from "../../shared/protocol/topics.ts";
 import type { LogLevel } from "../terminal.ts";
@@ -33,7 +33,7 @@ export interface FleetFlags {
   readonly report?: string;
   readonly html?: string;
   readonly allowFailures: number;
-  readonly assert: readonly Assertion[];
+  readonly assert: readonly ReportAssertion[];
   readonly json: boolean;
   readonly logLevel: LogLevel;
 }

@@ -2,7 +2,7 @@
 import { access, constants, stat, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { FleetReport } from "../../device/fleet/fleet-report.ts";
-import { renderReportHtml } from "../../device/fleet/report-html.ts";
+import { renderReportHtml } from "../../device/fleet/report/report-html.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import { tell } from "../terminal.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
