@@ -56,13 +56,7 @@ export async function runVirtualFleet(options: VirtualRunOptions): Promise<Fleet
   const publisher = new Publisher({ transport: network, directory, files, clock, log, profile: "lenient" });
   await publisher.start();
   try {
-    const running = runFleet({ ...hooks, plan, slice: { part: 0, parts: 1 }, clock, network });
-    let isOver = false;
-    const over = running.finally(() => {
-      isOver = true;
-    });
-    await clock.runUntil(() => isOver, Number.POSITIVE_INFINITY);
-    return await over;
+    return await clock.runToEnd(runFleet({ ...hooks, plan, slice: { part: 0, parts: 1 }, clock, network }));
   } finally {
     await publisher.stop();
     directory.close();

@@ -30,6 +30,8 @@ export interface RunFleetOptions {
   /** Stops every device. */
   readonly signal?: AbortSignal;
   readonly onSnapshot?: (snapshot: FleetSnapshot) => void;
+  /** Called for each device that has its files, with the time it took from its own beginning. */
+  readonly onCompleted?: (durationMs: number) => void;
   /** Between two snapshots, in milliseconds; 250 by default, 1,000 with a network that is no socket's. */
   readonly sampleMs?: number;
   /** This process by default; none with a network that is no socket's. */
@@ -150,8 +152,9 @@ class FleetRun {
     this.exhaustion.note(error, () => this.members.filter(({ member }) => member.isConnected).length);
   }
 
-  private noteEnd({ connections, failure }: DeviceStats): void {
+  private noteEnd({ connections, failure, startedAtMs, endedAtMs = startedAtMs }: DeviceStats): void {
     this.ended++;
+    if (failure === undefined) this.options.onCompleted?.(endedAtMs - startedAtMs);
     // Errors of connections are noted when they happen.
     if (failure !== undefined && connections > 0) this.noteError(failure);
     if (connections === 0) this.settle();
