@@ -38,10 +38,13 @@ export class ClientLink {
   closeReason: string | undefined;
   /** Counts what the client was seen to take; stands still while it takes nothing. */
   progressCount = 0;
-  /** What SendAllowance knows: bytes of blocks written and not known to be taken, what may be, and since when. */
+  /** What SendAllowance knows: bytes of blocks that were written and are not known to be taken. */
   unseenBytes = 0;
-  earnedBytes = 0;
-  seenTakingMs = 0;
+  /** Bytes that it was seen to take since it was last stuck, and whether they are enough to trust it. */
+  takenBytes = 0;
+  isTrusted = false;
+  /** Too much of what was written is with the kernel: no further blocks until it is taken. */
+  isHeld = false;
   /** Names the connection in the kernel's tables. */
   readonly socketKey: string;
   /** Messages dropped since the log last said so. */

@@ -6,6 +6,8 @@ import { readSendQueues } from "./protocol/socket-table.ts";
 export interface KernelQueues {
   /** From here on the memory of all sockets together is worth a look at each, in bytes. */
   readonly worthALookBytes: number;
+  /** From here on there is no room for a device that was not seen to read, in bytes. */
+  readonly noRoomBytes: number;
   /** The memory of all TCP sockets of the machine, in bytes. One short read. */
   totalBytes(): number;
   /** For each connection with anything, by `socketKey`, the bytes that were written and are not acknowledged. */
@@ -13,6 +15,7 @@ export interface KernelQueues {
 }
 
 const WORTH_A_LOOK_BYTES = 64 * 1024 * 1024;
+const NO_ROOM_BYTES = 1024 * 1024 * 1024;
 const PAGE_BYTES = 4096;
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 
@@ -20,9 +23,11 @@ const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 export function openKernelQueues(): KernelQueues | undefined {
   const limitPages = Number(readText("/proc/sys/net/ipv4/tcp_mem").split(/\s/, 1)[0]);
   if (socketPages() === undefined || readText(TABLES[0] as string) === "") return undefined;
+  const limitBytes = limitPages * PAGE_BYTES || NO_ROOM_BYTES;
   return {
-    // A quarter of what the kernel gives to sockets before it begins to ration, on a small machine.
-    worthALookBytes: Math.min(WORTH_A_LOOK_BYTES, (limitPages * PAGE_BYTES) / 4 || WORTH_A_LOOK_BYTES),
+    // What the kernel gives to sockets before it begins to ration, and a quarter of that, on a small machine.
+    worthALookBytes: Math.min(WORTH_A_LOOK_BYTES, limitBytes / 4),
+    noRoomBytes: Math.min(NO_ROOM_BYTES, limitBytes),
     totalBytes: () => (socketPages() ?? 0) * PAGE_BYTES,
     sendQueues: () => {
       const queues = new Map<string, number>();

@@ -93,7 +93,7 @@ export class LocalTransport implements PublisherTransport {
   }
 
   private canTakeChunk(link: ClientLink): boolean {
-    return link.canTakeChunk && this.allowance.allows(link);
+    return !link.isHeld && link.canTakeChunk;
   }
 
   private deliver(thing: string, topic: string, payload: Uint8Array): boolean {

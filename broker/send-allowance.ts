@@ -3,40 +3,48 @@ import type { Clock, Timer } from "../shared/clock.ts";
 import type { ClientLink } from "./client-link.ts";
 import type { KernelQueues } from "./kernel-queues.ts";
 
-/** What may be unacknowledged for a device of which nothing better is known: two answers. */
+/** What may be unacknowledged for a device that is stuck, or not trusted where that matters: two answers. */
 const LEAST_ALLOWANCE_BYTES = 256 * 1024;
-/** A device may have so many times unacknowledged what it was seen to take between two looks. */
-const ALLOWED_PER_TAKEN = 4;
-/** A device that was seen to take nothing for so long is allowed the least again. */
-const FORGET_AFTER_MS = 1_000;
+/** A device that took so much reads: a receive buffer that nobody reads does not grow to it by itself. */
+const TRUSTED_FROM_BYTES = 512 * 1024;
 /** The memory of all sockets is looked at each time so much was written. */
 const WRITTEN_PER_CHECK_BYTES = 4 * 1024 * 1024;
-/** A look at each socket takes 1 to 3 us for each that the machine has: it may cost this share of the time. */
-const LONGEST_SHARE = 1 / 20;
-const SHORTEST_INTERVAL_MS = 20;
-/** How often is looked while somebody is not allowed any more, at least. */
+/** A look at each socket takes 1 to 3 us for each that the machine has: it may cost this share of the time... */
+const LONGEST_SHARE = 1 / 10;
+/** ...and so much at once, in milliseconds. */
+const LONGEST_BURST_MS = 50;
+/** Time for a device to take something between two looks. */
+const SHORTEST_INTERVAL_MS = 5;
+/** How often is looked while the same devices are held, or everybody is trusted. */
 const HELD_INTERVAL_MS = 250;
 
 /**
  * A socket accepts megabytes for a client that reads nothing, and Node cannot tell it not to. While the sockets of the
- * machine take little, nobody is limited. From 64 MiB on a device may have 256 KiB unacknowledged, or four times
- * what it was seen to take since the look before, whichever is more; what is owed beyond waits here.
+ * machine take little, nobody is limited. From 64 MiB on, a device is stuck that has more than 256 KiB unacknowledged
+ * and did not take enough to be rid of them within a quarter of a second: what it is owed beyond waits here. From
+ * 1 GiB on, so does what is owed to a device that was not seen to take 512 KiB yet.
  */
 export class SendAllowance {
   private readonly kernel: KernelQueues | undefined;
   private readonly clock: Clock;
   private readonly allowedAgain: (link: ClientLink) => void;
   private readonly links = new Set<ClientLink>();
-  private isLimiting = false;
+  private pressure: "none" | "some" | "much" = "none";
   private writtenBytes = 0;
-  private nextLookMs = 0;
+  private lastLookMs: number;
+  /** How much time looks may take now. */
+  private budgetMs = LONGEST_BURST_MS;
+  /** How long to wait until the next look at those that are held. */
+  private heldIntervalMs = SHORTEST_INTERVAL_MS;
   private timer: Timer | undefined;
+  private timerDueMs = Number.POSITIVE_INFINITY;
 
   /** `allowedAgain` is called for every connection that waits to hear that it can take more. */
   constructor(kernel: KernelQueues | undefined, clock: Clock, allowedAgain: (link: ClientLink) => void) {
     this.kernel = kernel;
     this.clock = clock;
     this.allowedAgain = allowedAgain;
+    this.lastLookMs = clock.monotonicMs();
   }
 
   /** Starts to count what a connection takes. */
@@ -47,67 +55,84 @@ export class SendAllowance {
   /** Ends it. */
   remove(link: ClientLink): void {
     this.links.delete(link);
-    if (this.links.size > 0) return;
-    this.timer?.cancel();
-    this.timer = undefined;
-  }
-
-  /** Says whether blocks may be written to a connection. */
-  allows(link: ClientLink): boolean {
-    return !this.isLimiting || link.unseenBytes < allowanceOf(link);
+    if (this.links.size === 0) this.cancelTimer();
   }
 
   /** Counts blocks that were written to a connection. */
   count(link: ClientLink, bytes: number): void {
     link.unseenBytes += bytes;
     this.writtenBytes += bytes;
-    if (this.isLimiting) {
-      if (link.unseenBytes > allowanceOf(link) / 2) this.lookSoon(0);
-    } else if (this.writtenBytes >= WRITTEN_PER_CHECK_BYTES && this.kernel !== undefined) {
+    if (this.kernel === undefined) return;
+    if (this.pressure !== "none" && !link.isTrusted && link.unseenBytes >= LEAST_ALLOWANCE_BYTES) {
+      link.isHeld ||= this.pressure === "much";
+      this.heldIntervalMs = SHORTEST_INTERVAL_MS;
+      this.lookWithin(this.kernel, 0);
+    } else if (this.writtenBytes >= WRITTEN_PER_CHECK_BYTES) {
       this.writtenBytes = 0;
-      if (this.kernel.totalBytes() > this.kernel.worthALookBytes) this.look(this.kernel);
+      // Nothing hurries: a device that is trusted and stops has what a socket takes at once, anyway.
+      if (this.pressure !== "none") this.lookWithin(this.kernel, HELD_INTERVAL_MS);
+      else if (pressureOf(this.kernel) !== "none") this.look(this.kernel);
     }
   }
 
-  private lookSoon(leastMs: number): void {
-    if (this.timer !== undefined || this.kernel === undefined) return;
-    const { kernel } = this;
-    const delayMs = Math.max(leastMs, this.nextLookMs - this.clock.monotonicMs());
-    this.timer = this.clock.setTimer(delayMs, () => {
-      this.timer = undefined;
+  /** Looks after a delay, or later if looks cost too much; a timer that is due before stays. */
+  private lookWithin(kernel: KernelQueues, delayMs: number): void {
+    const nowMs = this.clock.monotonicMs();
+    const earliestMs = this.lastLookMs + Math.max(SHORTEST_INTERVAL_MS, -this.budgetMs / LONGEST_SHARE);
+    const dueMs = Math.max(nowMs + delayMs, earliestMs);
+    if (this.timerDueMs <= dueMs) return;
+    this.cancelTimer();
+    this.timerDueMs = dueMs;
+    this.timer = this.clock.setTimer(dueMs - nowMs, () => {
+      this.timerDueMs = Number.POSITIVE_INFINITY;
       this.look(kernel);
-      for (const link of this.links) if (link.owesReady) this.allowedAgain(link);
+      for (const link of this.links) if (link.owesReady && !link.isHeld) this.allowedAgain(link);
     });
+  }
+
+  private cancelTimer(): void {
+    this.timer?.cancel();
+    this.timerDueMs = Number.POSITIVE_INFINITY;
   }
 
   private look(kernel: KernelQueues): void {
     const startedMs = this.clock.monotonicMs();
-    this.isLimiting = kernel.totalBytes() > kernel.worthALookBytes;
-    if (!this.isLimiting) return;
+    const sinceMs = startedMs - this.lastLookMs;
+    this.pressure = pressureOf(kernel);
     const queues = kernel.sendQueues();
     let isAnyHeld = false;
     for (const link of this.links) {
-      settle(link, (queues.get(link.socketKey) ?? 0) + link.connection.writableLength, startedMs);
-      isAnyHeld ||= !this.allows(link);
+      const isStuck = judge(link, (queues.get(link.socketKey) ?? 0) + link.connection.writableLength, sinceMs);
+      const mayBeHeld = this.pressure !== "none" && link.unseenBytes >= LEAST_ALLOWANCE_BYTES;
+      const isHeld = mayBeHeld && (isStuck || (this.pressure === "much" && !link.isTrusted));
+      if (isHeld && !link.isHeld) this.heldIntervalMs = SHORTEST_INTERVAL_MS;
+      link.isHeld = isHeld;
+      isAnyHeld ||= isHeld;
     }
-    const endedMs = this.clock.monotonicMs();
-    this.nextLookMs = endedMs + Math.max(SHORTEST_INTERVAL_MS, (endedMs - startedMs) / LONGEST_SHARE);
-    if (isAnyHeld) this.lookSoon(HELD_INTERVAL_MS);
+    this.lastLookMs = this.clock.monotonicMs();
+    const costMs = this.lastLookMs - startedMs;
+    this.budgetMs = Math.min(LONGEST_BURST_MS, this.budgetMs + sinceMs * LONGEST_SHARE) - costMs;
+    if (!isAnyHeld) return;
+    this.lookWithin(kernel, this.heldIntervalMs);
+    this.heldIntervalMs = Math.min(HELD_INTERVAL_MS, 2 * this.heldIntervalMs);
   }
 }
 
-function allowanceOf({ earnedBytes }: ClientLink): number {
-  return Math.max(LEAST_ALLOWANCE_BYTES, earnedBytes);
+function pressureOf(kernel: KernelQueues): "none" | "some" | "much" {
+  const totalBytes = kernel.totalBytes();
+  if (totalBytes <= kernel.worthALookBytes) return "none";
+  return totalBytes <= kernel.noRoomBytes ? "some" : "much";
 }
 
-/** Takes note of how much of what was written to a connection is still queued. */
-function settle(link: ClientLink, queuedBytes: number, nowMs: number): void {
+/** Takes note of how much of what was written to a connection is still queued; says whether it is stuck. */
+function judge(link: ClientLink, queuedBytes: number, sinceMs: number): boolean {
   const takenBytes = link.unseenBytes - queuedBytes;
   link.unseenBytes = queuedBytes;
-  if (takenBytes > 0) {
-    link.earnedBytes = Math.max(link.earnedBytes, ALLOWED_PER_TAKEN * takenBytes);
-    link.progressCount++;
-  }
-  if (takenBytes > 0 || queuedBytes === 0) link.seenTakingMs = nowMs;
-  else if (nowMs - link.seenTakingMs >= FORGET_AFTER_MS) link.earnedBytes = 0;
+  if (takenBytes > 0) link.progressCount++;
+  link.takenBytes += Math.max(0, takenBytes);
+  const isStuck = queuedBytes > LEAST_ALLOWANCE_BYTES && takenBytes * HELD_INTERVAL_MS < queuedBytes * sinceMs;
+  // Trust that was lost is earned anew.
+  if (isStuck) link.takenBytes = 0;
+  link.isTrusted = link.takenBytes >= TRUSTED_FROM_BYTES;
+  return isStuck;
 }

@@ -10,6 +10,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 let totalBytes = 0;
 let looks = 0;
+let lookMs = 0;
 let peers = 0;
 let queues: Map<string, number>;
 let clock: ControlClock;
@@ -19,14 +20,17 @@ let again: ClientLink[];
 beforeEach(() => {
   totalBytes = 0;
   looks = 0;
+  lookMs = 0;
   queues = new Map();
   again = [];
   clock = createControlClock(0);
   const kernel: KernelQueues = {
     worthALookBytes: 64 * MIB,
+    noRoomBytes: 512 * MIB,
     totalBytes: () => totalBytes,
     sendQueues: () => {
       looks++;
+      if (lookMs > 0) clock.advance(lookMs);
       return queues;
     },
   };
@@ -40,65 +44,143 @@ function connect(): ClientLink {
   return link;
 }
 
-/** Writes to a link as much as it may, up to some bytes, and returns how much that was. */
+/** Writes to a link as much as it may, up to some bytes, and returns how much that was; the kernel keeps all of it. */
 function write(link: ClientLink, bytes: number): number {
   let written = 0;
-  while (written < bytes && allowance.allows(link)) {
+  while (written < bytes && !link.isHeld) {
+    queues.set(link.socketKey, link.unseenBytes + 64 * KIB);
     allowance.count(link, 64 * KIB);
     written += 64 * KIB;
   }
-  queues.set(link.socketKey, link.unseenBytes);
   if (written < bytes) link.owesReady = true;
   return written;
+}
+
+/** Lets time pass, and what is due happen when it is due. */
+function pass(durationMs: number): void {
+  for (let millisecond = 0; millisecond < durationMs; millisecond++) clock.advance(1);
+}
+
+/** Lets the kernel's memory become short, with a device that took nothing of 4 MiB. */
+function limit(bytes = 513 * MIB): ClientLink {
+  totalBytes = bytes;
+  const frozen = connect();
+  write(frozen, 4 * MIB);
+  return frozen;
 }
 
 describe("SendAllowance", () => {
   it("limits nobody and looks at no socket while all sockets together take little", () => {
     const link = connect();
     expect(write(link, 100 * MIB)).toBe(100 * MIB);
-    clock.advance(10_000);
+    pass(10_000);
     expect(looks).toBe(0);
   });
 
-  it("stops at 256 KiB for a device that takes nothing, once there is little room, and goes on when it takes them", () => {
-    const other = connect();
-    totalBytes = 65 * MIB;
-    write(other, 4 * MIB);
-    expect(looks).toBe(1);
+  it("stops at 256 KiB for a device that takes nothing, once there is no room, and goes on when it takes them", () => {
+    limit();
     const frozen = connect();
     expect(write(frozen, 10 * MIB)).toBe(256 * KIB);
-    for (let look = 0; look < 8; look++) clock.advance(250);
-    expect(write(frozen, 10 * MIB)).toBe(0);
-    expect(again.at(-1)).toBe(frozen);
+    pass(5_000);
+    expect(again).toEqual([]);
     const { progressCount } = frozen;
     queues.delete(frozen.socketKey);
-    clock.advance(250);
+    pass(250);
     expect(frozen.progressCount).toBe(progressCount + 1);
-    expect(allowance.allows(frozen)).toBe(true);
+    expect(again).toEqual([frozen]);
+    expect(write(frozen, 2 * MIB)).toBe(256 * KIB);
   });
 
-  it("allows four times what a device takes between two looks, and the least again after a second without", () => {
-    const link = connect();
-    totalBytes = 65 * MIB;
-    expect(write(link, 4 * MIB)).toBe(4 * MIB);
-    expect(write(link, 100 * MIB)).toBe(16 * MIB);
-    for (let look = 0; look < 8; look++) clock.advance(250);
-    expect(link.unseenBytes).toBe(16 * MIB);
-    expect(link.earnedBytes).toBe(0);
-    queues.set(link.socketKey, 0);
-    clock.advance(250);
-    expect(write(link, 100 * MIB)).toBe(64 * MIB);
+  it("trusts new devices while there is some room, and holds those that turn out to be stuck", () => {
+    limit(65 * MIB);
+    const [stuck, fast] = [connect(), connect()];
+    for (let answer = 0; answer < 10; answer++) {
+      expect(write(fast, MIB)).toBe(MIB);
+      queues.set(fast.socketKey, 0);
+      write(stuck, MIB);
+      pass(1);
+    }
+    expect(stuck.isHeld).toBe(true);
+    expect(stuck.unseenBytes).toBeLessThanOrEqual(6 * MIB);
+    queues.set(stuck.socketKey, 256 * KIB);
+    pass(250);
+    expect(again).toContain(stuck);
+  });
+
+  it("lets a new device that reads go on within milliseconds, and one that is trusted at once", () => {
+    const frozen = limit();
+    pass(5_000);
+    expect(frozen.isHeld).toBe(true);
+    const fast = connect();
+    expect(write(fast, MIB)).toBe(256 * KIB);
+    queues.set(fast.socketKey, 0);
+    pass(5);
+    expect(again).toEqual([fast]);
+    expect(write(fast, MIB)).toBe(256 * KIB);
+    queues.set(fast.socketKey, 0);
+    pass(5);
+    expect(again).toEqual([fast, fast]);
+    for (let answer = 0; answer < 100; answer++) {
+      expect(write(fast, 256 * KIB)).toBe(256 * KIB);
+      queues.set(fast.socketKey, 0);
+      pass(1);
+    }
+    expect(write(fast, 3 * MIB)).toBe(3 * MIB);
+  });
+
+  it("holds a device that it trusted once it is seen not to take what it has, and not while it does", () => {
+    limit();
+    const [stopping, draining] = [connect(), connect()];
+    for (let answer = 0; answer < 2; answer++) {
+      for (const link of [stopping, draining]) {
+        write(link, 256 * KIB);
+        queues.set(link.socketKey, 0);
+      }
+      pass(250);
+    }
+    write(stopping, 2 * MIB);
+    write(draining, 2 * MIB);
+    for (let queuedBytes = 2 * MIB; queuedBytes > MIB / 2; queuedBytes -= 100 * KIB) {
+      queues.set(draining.socketKey, queuedBytes);
+      pass(10);
+    }
+    expect([stopping, draining].map(({ isHeld }) => isHeld)).toEqual([true, false]);
+  });
+
+  it("spends a tenth of the time on looks at most, and 50 ms at once, however many devices are new", () => {
+    limit();
+    lookMs = 2;
+    looks = 0;
+    for (let millisecond = 0; millisecond < 1_000; millisecond++) {
+      write(connect(), MIB);
+      pass(1);
+    }
+    expect(looks * lookMs).toBeGreaterThan(80);
+    expect(looks * lookMs).toBeLessThanOrEqual(50 + 100 + lookMs);
+  });
+
+  it("looks four times a second while everybody is trusted", () => {
+    limit();
+    const fast = connect();
+    fast.isTrusted = true;
+    looks = 0;
+    for (let millisecond = 0; millisecond < 1_000; millisecond++) {
+      fast.takenBytes = MIB;
+      write(fast, MIB);
+      queues.set(fast.socketKey, 0);
+      pass(1);
+    }
+    expect(looks).toBeLessThanOrEqual(10);
   });
 
   it("lets everybody go on when there is room again", () => {
-    totalBytes = 65 * MIB;
-    write(connect(), 4 * MIB);
+    limit();
     const frozen = connect();
     write(frozen, MIB);
-    for (let look = 0; look < 6; look++) clock.advance(250);
-    expect(allowance.allows(frozen)).toBe(false);
+    pass(5_000);
+    expect(frozen.isHeld).toBe(true);
     totalBytes = 10 * MIB;
-    clock.advance(250);
+    pass(250);
     expect(again.at(-1)).toBe(frozen);
     expect(write(frozen, 10 * MIB)).toBe(10 * MIB);
   });
@@ -109,7 +191,7 @@ describe("SendAllowance", () => {
     write(link, 4 * MIB);
     allowance.remove(link);
     const before = looks;
-    clock.advance(10_000);
+    pass(10_000);
     expect(looks).toBe(before);
   });
 
@@ -117,6 +199,6 @@ describe("SendAllowance", () => {
     const blind = new SendAllowance(undefined, clock, () => {});
     const link = connect();
     for (let chunk = 0; chunk < 1_000; chunk++) blind.count(link, 64 * KIB);
-    expect(blind.allows(link)).toBe(true);
+    expect(link.isHeld).toBe(false);
   });
 });
