@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "../shared/crc32.ts";
 import { countBits, createBitmap, hasBit, nextClearBit, setBit } from "../shared/protocol/bitmap.ts";
+import { formatChecksum } from "../shared/protocol/block-checksums.ts";
 import { blockLength, countBlocks } from "../shared/protocol/blocks.ts";
 import type { OpenFile } from "./file-system.ts";
 import type { ImageDigests } from "./protocol/image-identity.ts";
@@ -51,10 +52,15 @@ export async function verifyImage(file: OpenFile, blocks: HeldBlocks, expected: 
 export function verifyDigests(expected: ExpectedImage, actual: Required<ExpectedImage>): Verification {
   for (const field of ["sizeBytes", "crc32", "sha256"] as const) {
     if (expected[field] === undefined || expected[field] === actual[field]) continue;
-    const message = `${field} of the image is ${actual[field]}, expected ${expected[field]}`;
+    const [is, was] = [actual[field], expected[field]].map((value) => formatField(field, value));
+    const message = `${field} of the image is ${is}, expected ${was}`;
     return { ok: false, reason: field === "sizeBytes" ? "size" : field, message, ...actual, damagedBlocks: [] };
   }
   return { ok: true, ...actual };
+}
+
+function formatField(field: keyof ExpectedImage, value: string | number | undefined): string {
+  return field === "crc32" ? formatChecksum(Number(value)) : String(value);
 }
 
 function describeMissingBlocks({ layout, held }: HeldBlocks): VerificationFault | undefined {

@@ -120,7 +120,7 @@ describe("the shell of the client models", () => {
     for (const blockId of [0, 1, 2]) rig.sendBlock(blockId);
     await expect(rig.result).rejects.toMatchObject({
       code: "DigestMismatch",
-      message: expect.stringContaining("expected 1"),
+      message: expect.stringContaining("expected 00000001"),
     });
     expect(rig.closed).toBe(1);
   });

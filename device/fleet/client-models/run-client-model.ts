@@ -3,6 +3,7 @@
 import type { Clock, Timer } from "../../../shared/clock.ts";
 import { crc32 } from "../../../shared/crc32.ts";
 import type { Log } from "../../../shared/log.ts";
+import { formatChecksum } from "../../../shared/protocol/block-checksums.ts";
 import { decodeData, decodeDescription, decodeRejected } from "../../../shared/protocol/decode-response.ts";
 import { OtaError } from "../../../shared/protocol/errors.ts";
 import type { DescribedFile } from "../../../shared/protocol/messages.ts";
@@ -169,7 +170,7 @@ class ClientModelRun {
   private finishFile(file: DescribedFile): void {
     const actual = crc32(this.openFile);
     if (file.crc32 !== undefined && file.crc32 !== actual) {
-      const message = `file ${file.fileId} of stream ${this.options.streamId} is not the original: crc32 is ${actual}, expected ${file.crc32}`;
+      const message = `file ${file.fileId} of stream ${this.options.streamId} is not the original: crc32 is ${formatChecksum(actual)}, expected ${formatChecksum(file.crc32)}`;
       throw new OtaError("DigestMismatch", message);
     }
     this.files.set(file.fileId, this.openFile);
