@@ -212,11 +212,14 @@ export class ImageStore {
     }
   }
 
-  /** Keeps what was received for the next run, durably, and closes the store; does nothing when it is closed. */
+  /**
+   * Keeps what was received for the next run, durably, and closes the store; does nothing when it is closed. Throws OtaError
+   * `DiskFull` or `OutputNotWritable` for what could not be kept; the store is closed then, too.
+   */
   async close(): Promise<void> {
     if (!this.#open) return;
     try {
-      if (!this.complete && !this.#pacer.failed) await this.#pacer.flush();
+      if (!this.complete && !this.#pacer.failed) await this.flush();
     } finally {
       await this.#release();
     }

@@ -55,6 +55,19 @@ describe("image store on a disk that fails", () => {
     expect(disk.peek("/out/stream/7")).toEqual(image.bytes);
   });
 
+  it("says so when what is in memory cannot be written on closing, and lets go of the image all the same", async () => {
+    const image = makeImage();
+    const disk = new PowerCutDisk({ random: seededRandom(1) });
+    const store = await openStore(image, disk);
+    void store.write(0, blockOf(image, 0));
+    disk.capacityBytes = 0;
+    await expect(store.close()).rejects.toMatchObject({ code: "DiskFull" });
+    disk.capacityBytes = 100_000;
+    const again = await openStore(image, disk);
+    expect(receivedIds(again)).toEqual([]);
+    await finishImage(again, image);
+  });
+
   it("reports a failed sync to the next caller, and to all after it", async () => {
     const image = makeImage();
     const disk = new PowerCutDisk({ random: seededRandom(1) });
