@@ -40,8 +40,11 @@ export async function downloadStream(options: DownloadOptions): Promise<Download
   try {
     return await run.start();
   } finally {
-    await run.close();
-    await options.transport.close();
+    try {
+      await run.close();
+    } finally {
+      await options.transport.close();
+    }
   }
 }
 

@@ -29,6 +29,7 @@ class ScriptedTransport implements DeviceTransport {
   /** What the next subscriptions fail with. */
   readonly refusals: Error[] = [];
   handlers: DeviceHandlers | undefined;
+  isClosed = false;
 
   async connect(topicFilters: readonly string[], handlers: DeviceHandlers): Promise<void> {
     this.subscribed.push(...topicFilters.map(operationOf));
@@ -46,7 +47,9 @@ class ScriptedTransport implements DeviceTransport {
     this.published.push({ operation: operationOf(topic), payload });
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
 
   /** Takes the requests of an operation that were not taken yet. */
   take(operation: Operation): GetRequest[] {
@@ -221,5 +224,21 @@ describe("a subscription to the manifest", () => {
     for (const request of world.transport.take("manifest")) world.transport.answerManifest(request);
     await world.settle();
     expect(world.done.result?.files[0]).toMatchObject({ baseBlocks: BLOCKS, requests: 0 });
+  });
+});
+
+describe("a disk that fails", () => {
+  it("when the download is interrupted is told of, and the connection is closed all the same", async () => {
+    const interruption = new AbortController();
+    const world = startDownload({ signal: interruption.signal });
+    world.transport.describe();
+    await world.settle();
+    for (const request of world.transport.take("get").slice(0, 1)) world.transport.answer(request);
+    await world.settle();
+    world.disk.killProcess();
+    interruption.abort();
+    await world.settle();
+    expect(world.done.error).toMatchObject({ code: "OutputNotWritable" });
+    expect(world.transport.isClosed).toBe(true);
   });
 });
