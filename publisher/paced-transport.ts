@@ -48,6 +48,7 @@ export class PacedTransport implements PublisherTransport {
   stop(): Promise<void> {
     this.handlers = undefined;
     this.timer?.cancel();
+    this.timer = undefined;
     return this.inner.stop();
   }
 
@@ -85,7 +86,8 @@ export class PacedTransport implements PublisherTransport {
 
   private arm(nowMs: number): void {
     const earliestMs = this.waiting.earliestMs;
-    if (earliestMs === undefined || (this.timer !== undefined && this.timerAtMs <= earliestMs)) return;
+    if (this.handlers === undefined || earliestMs === undefined) return;
+    if (this.timer !== undefined && this.timerAtMs <= earliestMs) return;
     this.timer?.cancel();
     this.timerAtMs = earliestMs;
     this.timer = this.pace.clock.setTimer(Math.max(0, earliestMs - nowMs), () => this.wake());

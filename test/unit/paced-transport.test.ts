@@ -110,3 +110,10 @@ it("calls nobody after it was stopped", async () => {
   pass(5000);
   expect(publisher.readyCalls).toEqual([]);
 });
+
+it("waits for nobody after it was stopped: an answer that was being read is no reason to keep a timer", async () => {
+  const { publisher, paced, timersArmed } = await startPacedRig(4096);
+  await paced.stop();
+  publisher.send("a", runOf("a", 3));
+  expect(timersArmed()).toBe(0);
+});
