@@ -99,7 +99,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     this.lost(new OtaError("ConnectionLost", "the device cut its connection"));
   }
 
-  /** Restarts without a word: the session is new, and what was received is kept. Comes back after `downMs`. */
+  /** Restarts without a word, with a new session, which gives up as after a loss; what was received is kept. Back after `downMs`. */
   reboot(downMs: number): void {
     if (this.isEnded || this.session === undefined) return;
     addProgress(this.stats, this.session.progress());
@@ -109,7 +109,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     this.session = new DownloadSession(this.sessionOptions);
     this.stats.reboots++;
     this.reconnectAtMs = this.job.network.touch() + downMs;
-    this.arm();
+    this.handle({ on: "disconnected" });
   }
 
   connected(): void {

@@ -12,8 +12,8 @@ export interface FleetTransportOptions {
   readonly path: FleetPath;
   readonly clock: Clock;
   readonly random: Random;
-  /** Whether a first connection that cannot be made is tried again, as after a reboot. */
-  readonly isPatient: boolean;
+  /** For how long a first connection that cannot be made is tried again, as after a reboot, in milliseconds. */
+  readonly patienceMs: number;
   /** Told of each connection, of each loss, and of each message before its receiver is. */
   readonly connected: () => void;
   readonly lost: (error: OtaError) => void;
@@ -31,6 +31,7 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
   private readonly subscribing: { resolve(): void; reject(error: OtaError): void; topicFilter: string }[] = [];
   private retry: Timer | undefined;
   private hasConnected = false;
+  private impatientAtMs = 0;
   private fruitlessAttempts = 0;
   private isClosed = false;
 
@@ -45,6 +46,7 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
   connect(topicFilters: readonly string[], handlers: DeviceHandlers): Promise<void> {
     this.topicFilters = topicFilters;
     this.handlers = handlers;
+    this.impatientAtMs = this.options.clock.monotonicMs() + this.options.patienceMs;
     this.open();
     return this.first.promise;
   }
@@ -100,12 +102,12 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
     this.options.lost(error);
     for (const { reject } of this.subscribing.splice(0)) reject(new OtaError("ConnectionLost", error.message));
     if (this.isClosed) return;
-    if (!this.hasConnected && !this.options.isPatient) {
+    const { clock, random } = this.options;
+    if (!this.hasConnected && clock.monotonicMs() >= this.impatientAtMs) {
       this.isClosed = true;
       this.first.reject(error);
       return;
     }
-    const { clock, random } = this.options;
     this.retry = clock.setTimer(reconnectDelayMs(this.fruitlessAttempts++, random), () => this.open());
     if (error.code === "ConnectionLost") this.handlers?.disconnected(error.message);
   }

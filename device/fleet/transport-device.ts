@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../../shared/clock.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import type { Random } from "../../shared/random.ts";
 import type { DeviceTransport } from "../../shared/transport.ts";
+import { boundsOf } from "../protocol/session-bounds.ts";
 import { DownloadBooks } from "./download-books.ts";
 import type { FleetPath } from "./fleet-connection.ts";
 import type { FleetJob } from "./fleet-job.ts";
@@ -107,7 +108,7 @@ export class TransportDevice implements FleetMember {
       path,
       clock,
       random,
-      isPatient: stats.connections > 0,
+      patienceMs: stats.connections > 0 ? boundsOf(job.session).maxDisconnectedMs : 0,
       connected: () => {
         if (stats.connections++ > 0) return;
         stats.connectedAtMs = clock.monotonicMs();
