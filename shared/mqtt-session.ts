@@ -97,7 +97,7 @@ export class MqttSession {
     if (this.closing.signal.aborted) return;
     if (this.clock.monotonicMs() - this.connectedAtMs >= LONGEST_DELAY_MS) this.attempts = 0;
     this.options.events.disconnected(reason);
-    this.scheduleRetry();
+    if (!this.closing.signal.aborted) this.scheduleRetry();
   }
 
   private scheduleRetry(): void {
