@@ -180,7 +180,8 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
 
   /** Looks twice in a keep-alive time: after a half without a word to the broker it asks for a sign of life. */
   private keepAlive(nowMs: number): void {
-    if (this.awaitsPing && !this.hasHeard) {
+    // What is not read cannot be heard.
+    if (this.awaitsPing && !this.hasHeard && !this.socket.isPaused()) {
       this.network.nowMs = nowMs;
       this.end(`no sign of life from the broker within ${this.network.keepAliveSeconds / 2} s`);
       return;

@@ -258,4 +258,22 @@ describe("keep-alive", () => {
       message: expect.stringContaining("no sign of life from the broker within 30 s"),
     });
   });
+
+  it("is no reason to lose a broker that is not read", async () => {
+    const pinged = new EventEmitter();
+    const url = await startScript((packet, socket) => {
+      if (greet(packet, socket) || packet.cmd !== "pingreq") return;
+      socket.write(generate({ cmd: "pingresp" }));
+      pinged.emit("ping");
+    });
+    const clock = new VirtualClock();
+    const device = connectDevice({ url, clock, keepAliveSeconds: 60 });
+    await device.heard("connected");
+    device.connection.pause();
+    const first = once(pinged, "ping");
+    await clock.runUntil(() => false, 30_100);
+    await first;
+    expect(await clock.runUntil(() => device.error !== undefined, 200_000)).toBe(false);
+    expect(device.connection.isOpen).toBe(true);
+  });
 });
