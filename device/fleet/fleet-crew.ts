@@ -48,6 +48,7 @@ const LINK_TICK_MS = 1;
 export class FleetCrew {
   private readonly options: CrewOptions;
   private readonly linkTimers: TimerWheel;
+  private readonly disturbances: Disturbances[] = [];
 
   constructor(options: CrewOptions) {
     const { plan, clock } = options;
@@ -98,7 +99,12 @@ export class FleetCrew {
       timers: job.network.timers,
       tally,
     };
-    new Disturbances(member, options, job.network.touch());
+    this.disturbances.push(new Disturbances(member, options, job.network.touch()));
+  }
+
+  /** Lets nothing happen to anybody any more. */
+  calm(): void {
+    for (const disturbance of this.disturbances) this.options.job.network.timers.cancel(disturbance);
   }
 
   private makeMember(parts: MemberParts): FleetMember {

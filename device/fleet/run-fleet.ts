@@ -113,6 +113,7 @@ class FleetRun {
     signal?.removeEventListener("abort", stop);
     this.rampTimer?.cancel();
     this.sampleTimer?.cancel();
+    this.crew.calm();
     await Promise.all(this.members.map(({ member }) => member.running));
     return this.outcome(cpuBeforeMs);
   }

@@ -1,10 +1,11 @@
-/** A fleet whose broker goes away for good comes to an end: no device waits for it for ever, a rebooted one neither. */
+/** A fleet comes to an end, also when its broker is gone for good: no device waits for ever, and nothing goes on. */
 import { expect, it } from "vitest";
 import type { FleetConnectionOptions, FleetEvents } from "../../device/fleet/fleet-connection.ts";
 import type { FleetOutcome } from "../../device/fleet/fleet-outcome.ts";
 import { runFleet } from "../../device/fleet/run-fleet.ts";
 import { VirtualClock } from "../../device/fleet/virtual-clock.ts";
 import { VirtualNetwork } from "../../device/fleet/virtual-network.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { silentLog } from "../../shared/log.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import { virtualPlan } from "../support/virtual-fleet.ts";
@@ -49,4 +50,37 @@ it.each([
   await clock.runUntil(() => outcome !== undefined, 3_600_000);
   expect(outcome?.devices.map((device) => device.failure?.code)).toEqual(Array(5).fill(failure));
   expect(outcome?.devices.every(({ reboots }) => reboots > 0)).toBe(true);
+});
+
+it("nothing goes on after the end: the clock has nothing left to do", async () => {
+  const virtual = new VirtualClock();
+  const pending = new Set<object>();
+  const clock: Clock = {
+    epochMs: () => virtual.epochMs(),
+    monotonicMs: () => virtual.monotonicMs(),
+    setTimer(delayMs, callback) {
+      const mark = {};
+      pending.add(mark);
+      const timer = virtual.setTimer(delayMs, () => {
+        pending.delete(mark);
+        callback();
+      });
+      return {
+        cancel: () => {
+          pending.delete(mark);
+          timer.cancel();
+        },
+      };
+    },
+  };
+  const network = new VirtualNetwork(clock);
+  const links = [{ name: "lan", share: 1 }];
+  const plan = virtualPlan({ devices: 5, links, faults: { disconnectEveryMs: 36_000_000, rebootEveryMs: 36_000_000 } });
+  let isOver = false;
+  void runFleet({ plan, slice: { part: 0, parts: 1 }, clock, network, log: silentLog }).then(() => {
+    isOver = true;
+  });
+  await virtual.runUntil(() => isOver, 3_600_000);
+  await virtual.runUntil(() => false, virtual.monotonicMs() + 60_000);
+  expect(pending.size).toBe(0);
 });
