@@ -5,7 +5,7 @@ import type { BlockRun } from "../../shared/transport.ts";
 import { makeFile, makeRun, payloadsOf, RawClient, startTestBroker, TestPublisher } from "../support/broker.ts";
 import { createControlClock } from "../support/control-clock.ts";
 
-const STALL_TIMEOUT_MS = 5_000;
+const STALL_TIMEOUT_MS = 20_000;
 /** The second one is more than the kernel keeps for one connection at both of its ends. */
 const FILES = { slow: 1_000_000, frozen: 12_000_000 };
 
