@@ -51,7 +51,7 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
       ...(localAddress !== undefined && { localAddress }),
       onread: { buffer: network.receiveBuffer, callback: (length, bytes) => this.read(length, bytes) },
     });
-    this.socket.once("connect", () => this.send(encodeConnect(this.clientId, network.keepAliveSeconds)));
+    this.socket.once("connect", () => this.introduce());
     this.socket.on("error", (error) => {
       this.cause = error;
     });
@@ -155,13 +155,18 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
     return true;
   }
 
+  /** Nothing may wait for the broker's answers here (MQTT 3.1.1 section 3.1.4), and together they are one write and one read. */
+  private introduce(): void {
+    const connect = encodeConnect(this.clientId, this.network.keepAliveSeconds);
+    this.send(Buffer.concat([connect, encodeSubscribe(FIRST_MESSAGE_ID, this.topicFilters)]));
+  }
+
   private takeConnack(returnCode: number): void {
     if (returnCode !== 0) {
       this.end(`the broker refused the connection with return code ${returnCode}`);
       return;
     }
     this.phase = "subscribing";
-    this.send(encodeSubscribe(FIRST_MESSAGE_ID, this.topicFilters));
   }
 
   private takeFirstSuback(granted: readonly unknown[]): void {
