@@ -214,11 +214,11 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
 
   /** Hands over an input, and what its commands are answered with. */
   private handle(input: SessionInput): void {
-    const { nowMs } = this.job.network;
     let next: SessionInput | undefined = input;
     while (next !== undefined && this.session !== undefined) {
       this.answer = undefined;
-      for (const command of this.session.handle(next, nowMs)) this.perform(command);
+      const commands = this.session.handle(next, this.job.network.nowMs);
+      for (let index = 0; index < commands.length; index++) this.perform(commands[index] as SessionCommand);
       next = this.answer;
     }
     this.arm();

@@ -1,6 +1,5 @@
 /** The MQTT 3.1.1 packets of a lean connection that are not blocks: what it sends, and what it reads of the others. */
 import { generate, type Packet, parser } from "mqtt-packet";
-import { publishLength, writePublishHead } from "../../shared/protocol/data-frame.ts";
 
 /** PINGREQ; it has no body. */
 export const PINGREQ: Uint8Array = generate({ cmd: "pingreq" });
@@ -20,7 +19,9 @@ const CONNECT_HEAD = Uint8Array.of(0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2);
 
 /** Makes a CONNECT packet for a clean session without a will. */
 export function encodeConnect(clientId: string, keepAliveSeconds: number): Uint8Array {
-  const { packet, at } = openPacket(CONNECT, CONNECT_HEAD.length + 2 + 2 + Buffer.byteLength(clientId));
+  const remainingBytes = CONNECT_HEAD.length + 2 + 2 + Buffer.byteLength(clientId);
+  const packet = openPacket(CONNECT, remainingBytes);
+  const at = packet.length - remainingBytes;
   packet.set(CONNECT_HEAD, at);
   writeText(packet, packet.writeUInt16BE(keepAliveSeconds, at + CONNECT_HEAD.length), clientId);
   return packet;
@@ -30,18 +31,17 @@ export function encodeConnect(clientId: string, keepAliveSeconds: number): Uint8
 export function encodeSubscribe(messageId: number, topicFilters: readonly string[]): Uint8Array {
   let remainingBytes = 2;
   for (const topicFilter of topicFilters) remainingBytes += 2 + Buffer.byteLength(topicFilter) + 1;
-  const opened = openPacket(SUBSCRIBE, remainingBytes);
-  const { packet } = opened;
-  let at = packet.writeUInt16BE(messageId, opened.at);
+  const packet = openPacket(SUBSCRIBE, remainingBytes);
+  let at = packet.writeUInt16BE(messageId, packet.length - remainingBytes);
   for (const topicFilter of topicFilters) at = packet.writeUInt8(0, writeText(packet, at, topicFilter));
   return packet;
 }
 
 /** Makes a PUBLISH packet at QoS 0, not retained. */
 export function encodePublish(topic: string, payload: Uint8Array): Uint8Array {
-  const topicBytes = Buffer.from(topic);
-  const packet = Buffer.allocUnsafe(publishLength(topicBytes.length, payload.length));
-  packet.set(payload, writePublishHead(packet, 0, topicBytes, payload.length));
+  const remainingBytes = 2 + Buffer.byteLength(topic) + payload.length;
+  const packet = openPacket(PUBLISH_QOS_0, remainingBytes);
+  packet.set(payload, writeText(packet, packet.length - remainingBytes, topic));
   return packet;
 }
 
@@ -83,18 +83,18 @@ function decodeOther(bytes: Buffer): Packet | undefined {
   return found;
 }
 
-/** A buffer for a whole packet, with its fixed header; the rest begins at `at`. */
-function openPacket(first: number, remainingBytes: number): { readonly packet: Buffer; readonly at: number } {
-  const length: number[] = [];
-  for (let rest = remainingBytes; ; rest >>>= 7) {
-    length.push(rest > 0x7f ? (rest & 0x7f) | 0x80 : rest);
-    if (rest <= 0x7f) break;
-  }
-  const at = 1 + length.length;
-  const packet = Buffer.allocUnsafe(at + remainingBytes);
+/** A buffer for a whole packet with its fixed header; the rest of it is its last `remainingBytes`. */
+function openPacket(first: number, remainingBytes: number): Buffer {
+  let headBytes = 2;
+  for (let rest = remainingBytes; rest > 0x7f; rest >>>= 7) headBytes++;
+  const packet = Buffer.allocUnsafe(headBytes + remainingBytes);
   packet[0] = first;
-  packet.set(length, 1);
-  return { packet, at };
+  let rest = remainingBytes;
+  for (let at = 1; at < headBytes; at++) {
+    packet[at] = rest > 0x7f ? (rest & 0x7f) | 0x80 : rest;
+    rest >>>= 7;
+  }
+  return packet;
 }
 
 /** Writes a text with its length; returns where the next byte goes. */

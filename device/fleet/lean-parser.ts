@@ -74,7 +74,12 @@ export class LeanParser {
   /** `dataTopic` is the topic in UTF-8 on which blocks arrive in CBOR. */
   constructor(sink: LeanSink, dataTopic: Uint8Array | undefined) {
     this.sink = sink;
-    this.topic = dataTopic && Uint8Array.of(dataTopic.length >>> 8, dataTopic.length & 0xff, ...dataTopic);
+    if (dataTopic !== undefined) {
+      this.topic = new Uint8Array(2 + dataTopic.length);
+      this.topic[0] = dataTopic.length >>> 8;
+      this.topic[1] = dataTopic.length & 0xff;
+      this.topic.set(dataTopic, 2);
+    }
     this.enoughBytes = 1 + MAX_LENGTH_BYTES + (this.topic?.length ?? 0) + MAX_BEFORE_PAYLOAD;
   }
 

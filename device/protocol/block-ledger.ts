@@ -115,7 +115,11 @@ export class BlockLedger {
 
   /** The request with this token, while it is not fully answered. */
   findOutstanding(token: string): Outstanding | undefined {
-    for (const request of this.outstanding) if (request.token === token) return request;
+    const { outstanding } = this;
+    for (let index = 0; index < outstanding.length; index++) {
+      const request = outstanding[index] as Outstanding;
+      if (request.token === token) return request;
+    }
     return undefined;
   }
 

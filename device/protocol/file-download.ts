@@ -76,10 +76,10 @@ export class FileDownload {
   /** Takes in a data message. `foreign`: of another file, or of bytes from before a change. */
   take({ fileId, blockId, sizeBytes, clientToken }: ArrivedBlock, nowMs: number): Arrival | "foreign" {
     const { tokenPrefix, window } = this.options;
-    const ours = clientToken === undefined || clientToken.startsWith(tokenPrefix);
-    if (fileId !== this.file.fileId || !ours) return "foreign";
     const request = clientToken === undefined ? undefined : this.ledger.findOutstanding(clientToken);
-    const arrival = this.ledger.arrive(blockId, sizeBytes, clientToken === undefined ? undefined : (request ?? "late"));
+    const isLate = clientToken !== undefined && request === undefined;
+    if (fileId !== this.file.fileId || (isLate && !clientToken.startsWith(tokenPrefix))) return "foreign";
+    const arrival = this.ledger.arrive(blockId, sizeBytes, isLate ? "late" : request);
     if (arrival === "duplicate") this.counters.duplicates++;
     if (arrival === "impossible") this.counters.impossible++;
     if (arrival !== "impossible") this.isFlowing = true;

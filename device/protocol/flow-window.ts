@@ -51,6 +51,8 @@ export class FlowWindow {
   private leastRoundTripMs = Number.POSITIVE_INFINITY;
   /** Highest rate of each of the last rounds, in bytes per millisecond; the newest last. */
   private rates: number[] = [0];
+  /** Kept, because it is looked at for every block. */
+  private highestRate = 0;
   private roundEndsAtBytes = 0;
   private starting = true;
   private plateauRate = 0;
@@ -109,6 +111,7 @@ export class FlowWindow {
   forget(): void {
     this.grownBytes = Math.max(INITIAL_BYTES, this.bytes / 2);
     this.rates = [0];
+    this.highestRate = 0;
     this.leastRoundTripMs = Number.POSITIVE_INFINITY;
     this.starting = true;
     this.remeasuring = false;
@@ -121,16 +124,10 @@ export class FlowWindow {
     return this.leastRoundTripMs === Infinity ? 0 : GAIN * this.highestRate * this.leastRoundTripMs;
   }
 
-  /** Looked at for every block, so it makes no argument list of the rates. */
-  private get highestRate(): number {
-    let highest = 0;
-    for (const rate of this.rates) if (rate > highest) highest = rate;
-    return highest;
-  }
-
   private noteRate(rate: number): void {
     const last = this.rates.length - 1;
     this.rates[last] = Math.max(this.rates[last] as number, rate);
+    this.highestRate = Math.max(this.highestRate, rate);
   }
 
   private endRound(): void {
@@ -139,7 +136,7 @@ export class FlowWindow {
     const isBeyondLink = this.isRoundTripDoubtful(rate);
     this.roundLeastMs = Number.POSITIVE_INFINITY;
     this.rates.push(0);
-    if (this.rates.length > RATE_ROUNDS) this.rates.shift();
+    if (this.rates.length > RATE_ROUNDS && this.rates.shift() === rate) this.highestRate = Math.max(...this.rates);
     if (!this.starting) {
       if (++this.roundsSinceMeasured >= (isBeyondLink ? DOUBT_ROUNDS : REMEASURE_ROUNDS)) this.remeasuring = true;
     } else if (isBeyondLink) {

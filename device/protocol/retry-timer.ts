@@ -17,9 +17,12 @@ export class RetryTimer {
   private smoothedMs: number | undefined;
   private variationMs = 0;
   private backoff = 1;
+  /** Drawn anew whenever a timeout passed, not for each block: what counts is that no two devices agree. */
+  private jitter: number;
 
   constructor(randomFraction: () => number) {
     this.randomFraction = randomFraction;
+    this.jitter = this.drawJitter();
   }
 
   /** Takes in one measured round trip, in milliseconds, of a request that was sent once (Karn's rule is the caller's). */
@@ -41,12 +44,17 @@ export class RetryTimer {
   /** Doubles the next timeouts. */
   backOff(): void {
     this.backoff = Math.min(this.backoff * 2, CEILING_MS / FLOOR_MS);
+    this.jitter = this.drawJitter();
   }
 
   /** How long to wait from now, in milliseconds, jitter included; `flowing` says that blocks have begun to come. */
   nextTimeoutMs(flowing: boolean): number {
     const base = this.smoothedMs === undefined ? INITIAL_TIMEOUT_MS : this.smoothedMs + 4 * this.variationMs;
     const waitMs = Math.min(Math.max(base, flowing ? FLOOR_MS : FIRST_ANSWER_FLOOR_MS) * this.backoff, CEILING_MS);
-    return waitMs * (1 + JITTER * this.randomFraction());
+    return waitMs * this.jitter;
+  }
+
+  private drawJitter(): number {
+    return 1 + JITTER * this.randomFraction();
   }
 }

@@ -41,7 +41,7 @@ export type SessionInput =
   /** The deadline passed. */
   | { readonly on: "timeout" };
 
-/** Something the shell has to do, in order, before the next input. */
+/** Something the shell has to do, in order, before the next input, and not to keep: its object may be used again. */
 export type SessionCommand =
   | { readonly do: "publishDescribe"; readonly request: DescribeRequest }
   | { readonly do: "publishGet"; readonly request: GetRequest }

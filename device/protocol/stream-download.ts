@@ -12,10 +12,13 @@ import { ManifestDownload } from "./manifest-download.ts";
 import { type RejectedRequest, reactTo } from "./rejection-policy.ts";
 import { SessionCore } from "./session-core.ts";
 import { fileNotFound, requestRejected } from "./session-failures.ts";
-import type { FileProgress, SessionInput, SessionOptions } from "./session-types.ts";
+import type { FileProgress, SessionCommand, SessionInput, SessionOptions } from "./session-types.ts";
 import type { Stage } from "./transitions.ts";
 
 type InputOf<On extends SessionInput["on"]> = Extract<SessionInput, { on: On }>;
+
+type KeepBlock = { -readonly [Key in keyof KeepCommand]: KeepCommand[Key] };
+type KeepCommand = Extract<SessionCommand, { do: "keepBlock" }>;
 
 /** How often single blocks of a file are repaired before all of it is fetched again. */
 const MAX_REPAIRS = 3;
@@ -39,6 +42,9 @@ export class StreamDownload extends SessionCore {
   private repairs = 0;
   /** Made once: every block may lead to a request. */
   private readonly tokenSuffix = (): string => this.nextNumber();
+  /** Used again for each block, since commands are performed before the next input. */
+  private readonly keepBlock: KeepBlock = { do: "keepBlock", fileId: 0, blockId: 0 };
+  private readonly keepBlockOnly: readonly SessionCommand[] = [this.keepBlock];
 
   constructor(options: SessionOptions) {
     super(options);
@@ -204,7 +210,9 @@ export class StreamDownload extends SessionCore {
   /** Keeps the block if it is a new one of the current file; says whether it was. */
   keepIfNew(input: InputOf<"blockArrived">, nowMs: number): boolean {
     if (this.current?.take(input, nowMs) !== "new") return false;
-    this.command({ do: "keepBlock", fileId: input.fileId, blockId: input.blockId });
+    this.keepBlock.fileId = input.fileId;
+    this.keepBlock.blockId = input.blockId;
+    this.commands = this.keepBlockOnly;
     return true;
   }
 

@@ -2,13 +2,13 @@
 import fc from "fast-check";
 import { generate, type Packet, parser } from "mqtt-packet";
 import { describe, expect, it } from "vitest";
-import { decodePacket, encodeConnect, encodeSubscribe } from "../../device/fleet/lean-packets.ts";
+import { decodePacket, encodeConnect, encodePublish, encodeSubscribe } from "../../device/fleet/lean-packets.ts";
 
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 });
 const uint16 = fc.integer({ min: 0, max: 0xffff });
 
 describe("what is written", () => {
-  it("is the CONNECT and the SUBSCRIBE of mqtt-packet", () => {
+  it("is the CONNECT, the SUBSCRIBE and the PUBLISH of mqtt-packet", () => {
     fc.assert(
       fc.property(
         text,
@@ -22,6 +22,9 @@ describe("what is written", () => {
           const subscriptions = filters.map((topic) => ({ topic, qos: 0 as const }));
           const subscribe = generate({ cmd: "subscribe", messageId: id, subscriptions });
           expect(Buffer.compare(encodeSubscribe(id, filters), subscribe)).toBe(0);
+          const payload = Buffer.alloc(id, 7);
+          const publish = generate({ cmd: "publish", topic: name, payload, qos: 0, dup: false, retain: false });
+          expect(Buffer.compare(encodePublish(name, payload), publish)).toBe(0);
         },
       ),
     );

@@ -54,7 +54,8 @@ export class SessionDriver {
   /** Hands over one input; returns the commands it led to. */
   feed(input: SessionInput): readonly SessionCommand[] {
     const commands = this.session.handle(input, this.nowMs);
-    this.commands.push(...commands);
+    // A command may be used again.
+    this.commands.push(...commands.map((command) => ({ ...command })));
     for (const command of commands) if (command.do === "openFile") this.file = command.file;
     return commands;
   }

@@ -62,14 +62,17 @@ describe("the timeout of a retry timer", () => {
     expect(measured.nextTimeoutMs(true)).toBe(3000);
   });
 
-  it("has a jitter of up to a quarter, drawn each time", () => {
+  it("has a jitter of up to a quarter, drawn anew after each timeout", () => {
     const fractions = [0, 0.5, 0.999_999];
     const jittery = new RetryTimer(() => fractions.shift() as number);
     expect(jittery.nextTimeoutMs(true)).toBe(3000);
-    expect(jittery.nextTimeoutMs(true)).toBe(3375);
+    expect(jittery.nextTimeoutMs(true)).toBe(3000);
+    jittery.backOff();
+    expect(jittery.nextTimeoutMs(true)).toBe(6750);
+    jittery.backOff();
     const longest = jittery.nextTimeoutMs(true);
-    expect(longest).toBeGreaterThan(3749);
-    expect(longest).toBeLessThan(3750);
+    expect(longest).toBeGreaterThan(14_999);
+    expect(longest).toBeLessThan(15_000);
     expect(timer(0.8).nextTimeoutMs(false)).toBe(3600);
   });
 });
