@@ -125,14 +125,15 @@ export class BlockLedger {
 
   /** Gives up the blocks that later ones overtook, so that they are missing again; returns how many. */
   giveUpOvertaken(): number {
+    const { outstanding } = this;
     let lost = 0;
     let finished = 0;
-    for (const request of this.outstanding) {
+    for (; finished < outstanding.length; finished++) {
+      const request = outstanding[finished] as Outstanding;
       lost += this.settle(request, this.lostBelow);
       if (request.settled < request.blockIds.length) break;
-      finished++;
     }
-    if (finished > 0) this.outstanding.splice(0, finished);
+    if (finished > 0) outstanding.splice(0, finished);
     return lost;
   }
 
