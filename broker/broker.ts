@@ -17,6 +17,7 @@ import { publishRefusal, roleOf, subscribeRefusal } from "./protocol/policy.ts";
 import { RequestPacketReader } from "./protocol/request-packet.ts";
 import { boundSessions, type SessionStore } from "./session-store.ts";
 import { StallWatch } from "./stall-watch.ts";
+import { SystemTopics } from "./system-topics.ts";
 
 /** How to run a broker; port 0 picks a free one. */
 export interface BrokerOptions {
@@ -112,6 +113,7 @@ class Door {
       // A second net under the stall watch, for the writes of Aedes itself.
       drainTimeout: 2 * stallTimeoutMs,
       maxInflightInbound: MAX_QOS_2_HANDSHAKES,
+      mq: new SystemTopics(),
       ...this.hooks(),
     });
   }
@@ -239,6 +241,7 @@ class Door {
     });
     this.aedes.on("subscribe", (subscriptions, client) => {
       const link = this.linkOf(client);
+      link.subscriptionsChanged();
       const count = Object.keys((client as SubscribedClient).subscriptions).length;
       const reason = this.quotas?.refuseSubscribe(link, subscriptions.length, count);
       if (reason !== undefined) link.destroy(reason);

@@ -58,6 +58,8 @@ export class ClientLink {
   };
   private readonly remembered = new Set<string>();
   private lastReceived: string | undefined;
+  /** A topic that no subscription matches: that of the requests that this client makes. */
+  private lastMissed: string | undefined;
 
   /** `socket` is what carries the connection, when that is not a socket itself. */
   constructor(connection: Duplex, onFault: ConstructorParameters<typeof ReadGuard>[1], socket?: Socket) {
@@ -74,9 +76,12 @@ export class ClientLink {
     if (!this.isReady || this.isClosed || this.connection.destroyed) return false;
     // A comparison costs less than the hash of a new string, and a device mostly has one stream.
     if (topic === this.lastReceived) return true;
+    if (topic === this.lastMissed) return false;
     if (!this.remembered.has(topic)) {
-      // A no is not remembered: a request may arrive together with the subscription that is to carry its answer.
-      if (!this.topicFilters().some((filter) => matchesTopic(filter, topic))) return false;
+      if (!this.topicFilters().some((filter) => matchesTopic(filter, topic))) {
+        this.lastMissed = topic;
+        return false;
+      }
       if (this.remembered.size >= MAX_REMEMBERED_TOPICS) this.remembered.clear();
       this.remembered.add(topic);
     }
@@ -87,6 +92,7 @@ export class ClientLink {
   /** Forgets what was worked out from the subscriptions. */
   subscriptionsChanged(): void {
     this.lastReceived = undefined;
+    this.lastMissed = undefined;
     this.remembered.clear();
   }
 

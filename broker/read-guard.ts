@@ -77,12 +77,17 @@ export class ReadGuard {
     let end = 0;
     for (let request = lane.reader.read(bytes, 0); request !== undefined; request = lane.reader.read(bytes, end)) {
       end = request.end;
-      const packet = request;
-      this.whenDrained(() => lane.arrived(packet));
+      if (this.isBlocked) this.hold(lane, request);
+      else lane.arrived(request);
     }
     if (end === 0) return bytes;
     lane.noteLife();
     return end < bytes.length ? bytes.subarray(end) : null;
+  }
+
+  /** A closure of its own, which most requests do not need. */
+  private hold(lane: RequestLane, request: RequestPacket): void {
+    this.held.push(() => lane.arrived(request));
   }
 
   private resume(): void {
