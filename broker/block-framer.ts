@@ -1,26 +1,38 @@
-/** Frames blocks as MQTT packets into reused chunks of memory, so that one write carries many blocks. */
+/** Frames blocks as MQTT packets, in reused chunks of memory or around the file's own bytes, so that one write carries many. */
 import { DataFrame, publishLength, writePublishHead } from "../shared/protocol/data-frame.ts";
+import { MAX_RESPONSE_BYTES } from "../shared/protocol/limits.ts";
 import type { BlockRun } from "../shared/transport.ts";
 
 /** Holds 16 blocks of 4096 bytes with the longest topic and client token. */
 const CHUNK_BYTES = 72 * 1024;
-/** Sizes of memory: a short run takes less than a chunk; the last one holds the largest block in JSON. */
-const MEMORY_BYTES = [18 * 1024, CHUNK_BYTES, 192 * 1024] as const;
+/** Blocks of this size on cost more to copy than to write from where they are (docs/adr/0002). */
+const GATHER_FROM_BYTES = 16 * 1024;
+/** Sizes of memory: what stands around gathered blocks, a short run, a chunk, and the largest block in JSON. */
+const MEMORY_BYTES = [4 * 1024, 18 * 1024, CHUNK_BYTES, 192 * 1024] as const;
 /** Memory that is kept for later, in bytes. */
 const MAX_FREE_BYTES = 16 * 1024 * 1024;
 
 /** Whole PUBLISH packets of consecutive blocks of a run, held by one reader at first. */
 export class FramedChunk {
-  readonly packets: Buffer;
+  /** The packets' bytes, in one piece or in several that follow each other. */
+  readonly pieces: readonly Buffer[];
+  readonly sizeBytes: number;
   /** How many blocks it carries, at least 1. */
   readonly blockCount: number;
   private readonly giveBack: (memory: Buffer) => void;
   private readonly memory: Buffer;
   private readers = 1;
 
-  constructor(memory: Buffer, sizeBytes: number, blockCount: number, giveBack: (memory: Buffer) => void) {
+  constructor(
+    memory: Buffer,
+    pieces: readonly Buffer[],
+    sizeBytes: number,
+    blockCount: number,
+    giveBack: (memory: Buffer) => void,
+  ) {
     this.memory = memory;
-    this.packets = memory.subarray(0, sizeBytes);
+    this.pieces = pieces;
+    this.sizeBytes = sizeBytes;
     this.blockCount = blockCount;
     this.giveBack = giveBack;
   }
@@ -30,7 +42,7 @@ export class FramedChunk {
     this.readers++;
   }
 
-  /** Takes a reader away, who may not read `packets` any more; after the last one the memory is used again. */
+  /** Takes a reader away, who may not read `pieces` any more; after the last one the memory is used again. */
   release(): void {
     if (--this.readers === 0) this.giveBack(this.memory);
   }
@@ -44,7 +56,7 @@ interface Framing {
   readonly topic: Buffer;
 }
 
-/** Frames runs of blocks; a chunk has at most 72 KiB, or one block that is larger. */
+/** Frames runs of blocks; a copied chunk has at most 72 KiB, or one block that is larger. */
 export class BlockFramer {
   private readonly free = MEMORY_BYTES.map((memoryBytes) => ({ memoryBytes, memories: [] as Buffer[] }));
   private freeBytes = 0;
@@ -65,7 +77,37 @@ export class BlockFramer {
       end = next;
       blockCount++;
     }
-    return new FramedChunk(memory, end, blockCount, this.giveBack);
+    return new FramedChunk(memory, [memory.subarray(0, end)], end, blockCount, this.giveBack);
+  }
+
+  /** Says whether a run's packets can be the file's own bytes with heads between, and are better so. */
+  gathers({ format, blockSizeBytes }: BlockRun): boolean {
+    return format === "cbor" && blockSizeBytes >= GATHER_FROM_BYTES;
+  }
+
+  /** Frames blocks of a run that {@link gathers} from index `from` on, one answer at most and one block at least; copies none. */
+  gather(run: BlockRun, from: number): FramedChunk {
+    const framing = this.framingOf(run);
+    const { frame, topic } = framing;
+    const most = Math.max(1, Math.floor(MAX_RESPONSE_BYTES / run.blockSizeBytes));
+    const blockCount = Math.min(most, run.blockIds.length - from);
+    const memory = this.take(blockCount * (longestPacket(framing) - run.blockSizeBytes));
+    const pieces: Buffer[] = [];
+    let pieceAt = 0;
+    let end = 0;
+    let sizeBytes = 0;
+    for (let index = 0; index < blockCount; index++) {
+      const blockId = run.blockIds[from + index] as number;
+      const block = blockOf(framing, blockId);
+      end = writePublishHead(memory, end, topic, frame.payloadLength(blockId, block.length));
+      end = frame.writeOpening(memory, end, blockId, block.length);
+      pieces.push(memory.subarray(pieceAt, end), block);
+      pieceAt = end;
+      end = frame.writeClosing(memory, end);
+      sizeBytes += block.length;
+    }
+    pieces.push(memory.subarray(pieceAt, end));
+    return new FramedChunk(memory, pieces, sizeBytes + end, blockCount, this.giveBack);
   }
 
   private take(sizeBytes: number): Buffer {
@@ -96,6 +138,12 @@ export class BlockFramer {
 function longestPacket({ run, frame, topic }: Framing): number {
   const lastId = run.blockIds[run.blockIds.length - 1] as number;
   return publishLength(topic.length, frame.payloadLength(lastId, run.blockSizeBytes));
+}
+
+/** A block where it lies in the file. */
+function blockOf({ run, file }: Framing, blockId: number): Buffer {
+  const start = blockId * run.blockSizeBytes;
+  return file.subarray(start, start + run.blockSizeBytes);
 }
 
 /** Writes the packet at an index of the run; returns the offset after it, or -1 if `target` has no room for it. */

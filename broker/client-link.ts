@@ -14,7 +14,8 @@ const MAX_REMEMBERED_TOPICS = 256;
 
 /** Packets in memory that is used again once everybody who was given them has released them. */
 export interface SharedPackets {
-  readonly packets: Buffer;
+  /** Their bytes, at least one piece. */
+  readonly pieces: readonly Buffer[];
   release(): void;
 }
 
@@ -101,6 +102,11 @@ export class ClientLink {
     return !this.chunkInFlight && !this.connection.writableNeedDrain;
   }
 
+  /** Several pieces become one system call; a WebSocket would make a frame of each. */
+  get takesPieces(): boolean {
+    return this.copiesWrites;
+  }
+
   /** Says whether a message may be added to what waits. */
   get hasRoom(): boolean {
     return this.connection.writableLength < MAX_WAITING_BYTES;
@@ -121,7 +127,7 @@ export class ClientLink {
    */
   write(shared: SharedPackets, taken?: () => void): void {
     let held: SharedPackets | undefined = shared;
-    this.connection.write(shared.packets, () => {
+    this.writePieces(shared.pieces, () => {
       this.progressCount++;
       held?.release();
       taken?.();
@@ -129,6 +135,16 @@ export class ClientLink {
     if (!this.copiesWrites || this.connection.writableLength > 0) return;
     held = undefined;
     shared.release();
+  }
+
+  /** Writes pieces in one go, if there are several, and calls `taken` after the last of them. */
+  private writePieces(pieces: readonly Buffer[], taken: () => void): void {
+    const { connection } = this;
+    const last = pieces.length - 1;
+    if (last > 0) connection.cork();
+    for (let index = 0; index < last; index++) connection.write(pieces[index]);
+    connection.write(pieces[last], taken);
+    if (last > 0) connection.uncork();
   }
 
   /** Writes a message of its own. */

@@ -51,7 +51,8 @@ export class LocalTransport implements PublisherTransport {
       device.owesReady = true;
       return 0;
     }
-    const chunk = this.framer.frame(run, from);
+    const mayGather = watchers.length === 0 && device?.takesPieces === true && this.framer.gathers(run);
+    const chunk = mayGather ? this.framer.gather(run, from) : this.framer.frame(run, from);
     const isAll = from + chunk.blockCount === run.blockIds.length;
     for (const watcher of watchers) {
       if (!this.admits(watcher, chunk.blockCount)) continue;
@@ -61,7 +62,7 @@ export class LocalTransport implements PublisherTransport {
     if (device !== undefined) {
       device.owesReady ||= !isAll;
       device.writeChunk(chunk, this.ready);
-      this.allowance.count(device, chunk.packets.length);
+      this.allowance.count(device, chunk.sizeBytes);
     } else {
       chunk.release();
       if (!isAll) setImmediate(() => this.handlers?.deviceReady(thing));

@@ -66,22 +66,32 @@ export class DataFrame {
     start = 0,
     end = source.length,
   ): number {
-    let at = put(target, offset, this.beforeId);
     const blockBytes = end - start;
-    if (this.json) {
-      at = put(target, writeDecimal(target, at, blockId), JSON_BEFORE_LENGTH);
-      at = put(target, writeDecimal(target, at, blockBytes), JSON_BEFORE_PAYLOAD);
-      return put(target, writeBase64(target, at, source.subarray(start, end)), JSON_AFTER_PAYLOAD);
-    }
-    at = writeKey(target, writeHead(target, at, 0, blockId), LENGTH_KEY);
-    at = writeKey(target, writeHead(target, at, 0, blockBytes), PAYLOAD_KEY);
-    at = writeHead(target, at, CBOR_BYTE_STRING, blockBytes);
+    const at = this.writeOpening(target, offset, blockId, blockBytes);
+    if (this.json) return this.writeClosing(target, writeBase64(target, at, source.subarray(start, end)));
     // A view of a block costs more than the copy of a small one.
     if (source instanceof Buffer) source.copy(target, at, start, end);
     else target.set(source.subarray(start, end), at);
-    at += blockBytes;
-    target[at] = CBOR_BREAK;
-    return at + 1;
+    return this.writeClosing(target, at + blockBytes);
+  }
+
+  /** Writes what comes before the block of a data message; returns the offset after it. */
+  writeOpening(target: Uint8Array, offset: number, blockId: number, blockBytes: number): number {
+    let at = put(target, offset, this.beforeId);
+    if (this.json) {
+      at = put(target, writeDecimal(target, at, blockId), JSON_BEFORE_LENGTH);
+      return put(target, writeDecimal(target, at, blockBytes), JSON_BEFORE_PAYLOAD);
+    }
+    at = writeKey(target, writeHead(target, at, 0, blockId), LENGTH_KEY);
+    at = writeKey(target, writeHead(target, at, 0, blockBytes), PAYLOAD_KEY);
+    return writeHead(target, at, CBOR_BYTE_STRING, blockBytes);
+  }
+
+  /** Writes what comes after the block of a data message; returns the offset after it. */
+  writeClosing(target: Uint8Array, offset: number): number {
+    if (this.json) return put(target, offset, JSON_AFTER_PAYLOAD);
+    target[offset] = CBOR_BREAK;
+    return offset + 1;
   }
 
   /** One data message as bytes of its own. */
