@@ -76,6 +76,22 @@ describe("subscriptions", () => {
     const topics = client.packets.map((packet) => (packet.cmd === "publish" ? packet.topic : packet.cmd));
     expect(topics).toContain(`${own}/s/description/json`);
   });
+
+  it.each([true, false])("begin after something went unseen, and end again (clean session: %s)", async (clean) => {
+    const client = await connect("t1", { clean });
+    const topic = `${own}/s/get/cbor`;
+    for (let round = 0; round < 3; round++) {
+      client.publish(topic, "unseen");
+      await client.ping();
+      expect(client.packets).toEqual([]);
+      await client.subscribe(topic);
+      client.publish(topic, "seen");
+      expect((await client.next("publish")).payload.toString()).toBe("seen");
+      client.send({ cmd: "unsubscribe", messageId: 9, unsubscriptions: [topic] });
+      await client.next("unsuback");
+    }
+    expect(publisher.requests).toHaveLength(6);
+  });
 });
 
 describe("publishes", () => {
