@@ -35,7 +35,7 @@ const importers: Readonly<Record<string, RegExp>> = {
   "@aws-sdk/client-iot": /^cli\//,
   "@aws-sdk/client-s3": /^publisher\/object-store\//,
   "@smithy/node-http-handler": /^(publisher\/object-store|cli)\//,
-  aedes: /^broker\/broker\.ts$/,
+  aedes: /^broker\/door\.ts$/,
   "cbor-x": /^shared\/protocol\/cbor\.ts$/,
   "cli-progress": /^cli\//,
   commander: /^cli\/(main|fleet\/declare-fleet)\.ts$/,
