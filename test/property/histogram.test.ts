@@ -42,6 +42,12 @@ describe("bins", () => {
     expect(far.slice(0, 4)).toEqual([1, 1.12, 1.25, 1.4]);
   });
 
+  it("hold a smallest value that is just below a power of ten", () => {
+    const { edges, counts } = countInBins([[999.9999999999999, 1e5]]);
+    expect(edges[0]).toBeLessThan(1000);
+    expect(counts[0]?.reduce((sum, count) => sum + count, 0)).toBe(2);
+  });
+
   it("are none without values", () => expect(countInBins([[], []])).toEqual({ edges: [], counts: [[], []] }));
 });
 

@@ -58,7 +58,8 @@ function evenEdges(low: number, high: number): number[] {
 
 function growingEdges(low: number, high: number): number[] {
   const edges: number[] = [];
-  for (let decade = Math.floor(Math.log10(low)); edges.length === 0 || (edges.at(-1) as number) <= high; decade++) {
+  // One decade before: the logarithm of 999.9999999999999 rounds up to 3.
+  for (let decade = Math.floor(Math.log10(low)) - 1; edges.length === 0 || (edges.at(-1) as number) <= high; decade++) {
     for (const factor of PREFERRED) edges.push(tidy(factor * 10 ** decade));
   }
   const first = edges.findLastIndex((edge) => edge <= low);
