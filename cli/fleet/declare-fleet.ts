@@ -53,6 +53,11 @@ function declareLoad(command: Command): void {
       "devices that start in a second; default: all at once",
       read.integerFrom("--ramp", 1, MOST_DEVICES),
     )
+    .option(
+      "--together",
+      "all begin to download at one moment, once every one is connected; times count from there",
+      false,
+    )
     .option("--file <PATH>", "the file that the run's own server delivers", read.someText("--file"))
     .option(
       "--size <BYTES>",

@@ -14,6 +14,8 @@ export interface FleetFlags {
   readonly broker?: string;
   /** Devices a second. */
   readonly ramp?: number;
+  /** All begin to download at one moment. */
+  readonly together: boolean;
   readonly link: readonly MixPart[];
   readonly device: readonly MixPart[];
   readonly client: readonly MixPart[];

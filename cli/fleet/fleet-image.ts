@@ -27,6 +27,11 @@ export async function makeImage({ file, size, seed }: FleetFlags, directory: str
   return { path, bytes, sizeBytes: bytes.length };
 }
 
+/** Stock clients take version 0 for "none given": streams that they fetch begin at 1. */
+export function firstStreamVersion({ client }: FleetFlags): 0 | 1 {
+  return client.some(({ name }) => name !== "otastream") ? 1 : 0;
+}
+
 async function readImage(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);

@@ -1,19 +1,17 @@
 /** Adds up what the processes of a fleet say, and works out rates and times from it. No IO. */
 import type { FleetSnapshot } from "../../device/fleet/fleet-outcome.ts";
-import type { Clock } from "../../shared/clock.ts";
 
 /** What is to be watched. */
 export interface FleetProgressOptions {
   readonly devices: number;
   /** Bytes of one device's files; undefined when the stream is somebody else's. */
   readonly bytesPerDevice: number | undefined;
-  readonly clock: Clock;
 }
 
 /** The state of a whole fleet. */
 export interface FleetState {
   readonly total: FleetSnapshot;
-  /** Over the last few seconds, 1e6 bytes each. */
+  /** Over the last few seconds of the run's own time, 1e6 bytes each. */
   readonly megabytesPerSecond: number;
   /** Of the devices that completed. */
   readonly p50Ms: number | undefined;
@@ -41,9 +39,9 @@ export class FleetProgress {
     this.parts.set(part, snapshot);
     for (const durationMs of durationsMs) this.durationsMs.push(durationMs);
     this.isSorted &&= durationsMs.length === 0;
-    const atMs = this.options.clock.monotonicMs();
+    const { atMs, bytes } = this.total();
     this.recent = this.recent.filter((entry) => atMs - entry.atMs <= RATE_WINDOW_MS);
-    this.recent.push({ atMs, bytes: this.total().bytes });
+    this.recent.push({ atMs, bytes });
   }
 
   state(): FleetState {

@@ -1,9 +1,10 @@
 /** Shows how far a fleet is: a few lines that stay in place on a terminal, a line now and then elsewhere. */
 import { createLogUpdate } from "log-update";
 import type { FleetSnapshot } from "../../device/fleet/fleet-outcome.ts";
-import type { Timer } from "../../shared/clock.ts";
+import { systemClock, type Timer } from "../../shared/clock.ts";
 import { tell } from "../terminal.ts";
-import { FleetProgress, type FleetProgressOptions, type FleetState } from "./fleet-progress.ts";
+import type { FleetFlags } from "./fleet-flags.ts";
+import { FleetProgress, type FleetState } from "./fleet-progress.ts";
 
 /** Takes what the processes of a fleet say. */
 export interface FleetView {
@@ -17,10 +18,13 @@ const TERMINAL_INTERVAL_MS = 250;
 const LINE_INTERVAL_MS = 2_000;
 const BAR_CELLS = 40;
 
-/** Chooses by what stderr is. */
-export function openFleetView(options: FleetProgressOptions, isTerminal: boolean): FleetView {
-  const { clock, devices } = options;
-  const progress = new FleetProgress(options);
+/** Chooses by what stderr is; with `--json` there is none. `bytesPerDevice` is undefined when the stream is somebody's. */
+export function openFleetView({ devices, json }: FleetFlags, bytesPerDevice: number | undefined): FleetView {
+  if (json) return { show: () => {}, stop: () => {} };
+  const size = bytesPerDevice === undefined ? "" : `, ${bytesPerDevice} bytes each`;
+  tell(`${devices} devices${size}; Ctrl-C ends the run with its report`);
+  const progress = new FleetProgress({ devices, bytesPerDevice });
+  const isTerminal = process.stderr.isTTY === true;
   const update = isTerminal ? createLogUpdate(process.stderr) : undefined;
   const draw = (): void => {
     const state = progress.state();
@@ -29,7 +33,7 @@ export function openFleetView(options: FleetProgressOptions, isTerminal: boolean
   };
   let timer: Timer | undefined;
   const tick = (): void => {
-    timer = clock.setTimer(isTerminal ? TERMINAL_INTERVAL_MS : LINE_INTERVAL_MS, () => {
+    timer = systemClock.setTimer(isTerminal ? TERMINAL_INTERVAL_MS : LINE_INTERVAL_MS, () => {
       draw();
       tick();
     });

@@ -6,10 +6,14 @@ import type { LogLevel } from "../terminal.ts";
 /** From the command. */
 export type ToGenerator =
   | { readonly do: "run"; readonly plan: FleetPlan; readonly slice: FleetSlice; readonly logLevel: LogLevel }
+  /** To devices that begin together: those of all processes are ready. */
+  | { readonly do: "begin" }
   | { readonly do: "stop" };
 
 /** From a generator. */
 export type FromGenerator =
   /** `durationsMs`: how long the devices took that completed since the last snapshot. */
   | { readonly on: "snapshot"; readonly snapshot: FleetSnapshot; readonly durationsMs: readonly number[] }
+  /** Of devices that begin together: all are connected, or have failed to. */
+  | { readonly on: "gathered" }
   | { readonly on: "outcome"; readonly outcome: FleetOutcome };

@@ -5,6 +5,7 @@ import { openLog } from "../terminal.ts";
 import type { FromGenerator, ToGenerator } from "./generator-messages.ts";
 
 const stop = new AbortController();
+const begin = Promise.withResolvers<void>();
 
 // Ctrl-C reaches the whole group; the command decides, so that the report is not lost.
 process.on("SIGINT", () => {});
@@ -12,6 +13,7 @@ process.on("SIGTERM", () => stop.abort());
 process.on("disconnect", () => process.exit(1));
 process.on("message", (message: ToGenerator) => {
   if (message.do === "stop") stop.abort();
+  else if (message.do === "begin") begin.resolve();
   else void run(message);
 });
 
@@ -27,6 +29,10 @@ async function run({ plan, slice, logLevel }: Extract<ToGenerator, { do: "run" }
     onSnapshot: (snapshot) => {
       say({ on: "snapshot", snapshot, durationsMs });
       durationsMs = [];
+    },
+    onGathered: () => {
+      say({ on: "gathered" });
+      return begin.promise;
     },
   });
   say({ on: "outcome", outcome }, () => process.disconnect());

@@ -1,10 +1,12 @@
 /** The generator processes of a fleet: started together, each with its slice, until all have said what they came to. */
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FleetOutcome } from "../../device/fleet/fleet-outcome.ts";
 import type { FleetPlan } from "../../device/fleet/fleet-plan.ts";
 import type { LogLevel } from "../terminal.ts";
+import { describeEnd, forkOwn } from "./child-process.ts";
 import type { FleetView } from "./fleet-view.ts";
 import type { FromGenerator, ToGenerator } from "./generator-messages.ts";
 
@@ -16,6 +18,15 @@ export interface GeneratorOptions {
   readonly logLevel: LogLevel;
   /** Ends the run early; the outcomes say what happened so far. */
   readonly signal: AbortSignal;
+  /** Called when the devices of a plan that begin together are about to. */
+  readonly onBegin: () => void;
+}
+
+/** What the processes came back with. */
+export interface GeneratorResults {
+  readonly outcomes: readonly FleetOutcome[];
+  /** Which of them came back with nothing, in words. */
+  readonly incidents: readonly string[];
 }
 
 /** The same file as this one's neighbour, before the build and after it. */
@@ -23,39 +34,81 @@ const GENERATOR = fileURLToPath(new URL(`./generator${extname(import.meta.url)}`
 /** A small young generation: thousands of devices hold little, and a large one would be most of their memory. */
 const NODE_FLAGS = ["--max-semi-space-size=4"];
 
-/** Runs a plan in its processes; rejects when one of them dies. */
-export async function runGenerators(options: GeneratorOptions): Promise<FleetOutcome[]> {
-  const children: ChildProcess[] = [];
+/** Runs a plan in its processes; what becomes of one of them is lost alone. */
+export async function runGenerators(options: GeneratorOptions): Promise<GeneratorResults> {
+  const generators = new Generators(options);
   try {
-    const running = Array.from({ length: options.processes }, (_, part) => {
-      const child = fork(GENERATOR, [], { serialization: "advanced", execArgv: NODE_FLAGS });
-      children.push(child);
-      return runSlice(child, part, options);
-    });
-    return await Promise.all(running);
+    return await generators.run();
   } finally {
-    for (const child of children) child.kill("SIGKILL");
+    generators.kill();
   }
 }
 
-function runSlice(child: ChildProcess, part: number, options: GeneratorOptions): Promise<FleetOutcome> {
-  const { plan, processes, view, logLevel, signal } = options;
-  const say = (message: ToGenerator): void => {
-    // One that is gone is told of by its exit.
-    if (child.connected) child.send(message, () => {});
-  };
-  const stop = (): void => say({ do: "stop" });
-  return new Promise<FleetOutcome>((resolve, reject) => {
+class Generators {
+  private readonly options: GeneratorOptions;
+  private readonly children: readonly ChildProcess[];
+  private readonly incidents: string[] = [];
+  /** Processes whose devices are not all connected, or failed to. */
+  private readonly gathering: Set<ChildProcess>;
+
+  constructor(options: GeneratorOptions) {
+    this.options = options;
+    this.children = Array.from({ length: options.processes }, () => forkOwn(GENERATOR, NODE_FLAGS));
+    this.gathering = new Set(this.children);
+  }
+
+  async run(): Promise<GeneratorResults> {
+    const { signal } = this.options;
+    const stop = (): void => this.tellAll({ do: "stop" });
+    signal.addEventListener("abort", stop);
+    try {
+      const running = this.children.map((child, part) => this.runSlice(child, part));
+      if (signal.aborted) stop();
+      const outcomes = await Promise.all(running);
+      return { outcomes: outcomes.filter((outcome) => outcome !== undefined), incidents: this.incidents };
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  kill(): void {
+    for (const child of this.children) child.kill("SIGKILL");
+  }
+
+  /** Resolves with undefined when the process ends without a word. */
+  private async runSlice(child: ChildProcess, part: number): Promise<FleetOutcome | undefined> {
+    const { plan, processes, view, logLevel } = this.options;
+    const outcome = Promise.withResolvers<FleetOutcome | undefined>();
     child.on("message", (message: FromGenerator) => {
-      if (message.on === "outcome") resolve(message.outcome);
+      if (message.on === "outcome") outcome.resolve(message.outcome);
+      else if (message.on === "gathered") this.noteGathered(child);
       else view.show(part, message.snapshot, message.durationsMs);
     });
-    child.once("error", reject);
-    child.once("exit", (code, endSignal) => {
-      reject(new Error(`generator process ${part} ended early: ${endSignal ?? `status ${code}`}`));
-    });
-    signal.addEventListener("abort", stop);
-    say({ do: "run", plan, slice: { part, parts: processes }, logLevel });
-    if (signal.aborted) stop();
-  }).finally(() => signal.removeEventListener("abort", stop));
+    child.once("error", outcome.reject);
+    // Its last message may come after its exit, and never after its disconnect.
+    void Promise.all([once(child, "exit"), once(child, "disconnect")]).then(() => outcome.resolve(undefined));
+    tellChild(child, { do: "run", plan, slice: { part, parts: processes }, logLevel });
+    const told = await outcome.promise;
+    if (told === undefined) {
+      this.incidents.push(`generator process ${part + 1} of ${processes} ended early, ${describeEnd(child)}`);
+      this.noteGathered(child);
+    }
+    return told;
+  }
+
+  /** Lets all devices begin when those of every process are ready. */
+  private noteGathered(child: ChildProcess): void {
+    if (!this.gathering.delete(child) || this.gathering.size > 0) return;
+    this.options.onBegin();
+    this.tellAll({ do: "begin" });
+  }
+
+  private tellAll(message: ToGenerator): void {
+    for (const child of this.children) tellChild(child, message);
+  }
+}
+
+function tellChild(child: ChildProcess, message: ToGenerator): void {
+  // One that is gone is told of by its exit.
+  if (child.connected) child.send(message, () => {});
 }

@@ -1,5 +1,5 @@
 /** A server of the fleet's own, as a process of its own, with one stream on it. */
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import { publishFiles } from "../publish-command.ts";
 import type { Server } from "../server.ts";
+import { describeEnd, forkOwn } from "./child-process.ts";
 import type { ServerProcessOptions } from "./server-process.ts";
 
 /** What the server is started with. */
@@ -19,6 +20,8 @@ export interface OwnServerOptions {
   readonly firstStreamVersion: 0 | 1;
   /** Largest file the server takes. */
   readonly maxFileBytes: number;
+  /** Called with how it ended, in words, when nobody closed it. */
+  readonly onLost: (how: string) => void;
 }
 
 /** A running server. */
@@ -44,14 +47,18 @@ const TICK_MS = 10;
 
 /** Starts a server and publishes the file; leaves nothing running when that fails. */
 export async function startOwnServer(options: OwnServerOptions): Promise<OwnServer> {
-  const { directory, streamId, path, firstStreamVersion, maxFileBytes } = options;
-  const child = fork(SERVER, [], { serialization: "advanced" });
+  const { directory, streamId, path, firstStreamVersion, maxFileBytes, onLost } = options;
+  const child = forkOwn(SERVER);
   try {
     const settings: ServerProcessOptions = { dataDir: join(directory, "server"), firstStreamVersion, maxFileBytes };
     child.send(settings);
     const { mqtt, http, s3 } = await readyUrls(child);
     const where = { bucket: "fleet", endpoint: http, s3Endpoint: s3, region: "us-east-1" };
     await publishFiles({ streamId, files: [path], ...where, json: true }, () => {});
+    child.once("exit", () => {
+      // A disconnect from this side is a request to end.
+      if (child.exitCode !== 0) onLost(describeEnd(child));
+    });
     return { brokerUrl: mqtt, figures: () => readFigures(child.pid), close: () => endProcess(child) };
   } catch (error) {
     await endProcess(child);

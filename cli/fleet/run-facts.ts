@@ -9,7 +9,8 @@ export interface RunDescription {
   readonly flags: FleetFlags;
   readonly startedAtMs: number;
   readonly interrupted: boolean;
-  readonly server: FleetReport["server"] | undefined;
+  readonly incidents: readonly string[];
+  readonly server?: NonNullable<FleetReport["server"]>;
 }
 
 const GIBIBYTE = 1024 ** 3;
@@ -17,7 +18,7 @@ const GIBIBYTE = 1024 ** 3;
 const URL_SECRETS = /^((?:--broker=)?\w+:\/\/)[^/]*@/;
 
 /** Describes a run; of a virtual one nothing that depends on the machine. */
-export function describeRun({ flags, startedAtMs, interrupted, server }: RunDescription): FleetRunFacts {
+export function describeRun({ flags, startedAtMs, interrupted, incidents, server }: RunDescription): FleetRunFacts {
   const { virtual, seed } = flags;
   const { aedes, mqtt } = packageJson.dependencies;
   const machine = {
@@ -32,6 +33,7 @@ export function describeRun({ flags, startedAtMs, interrupted, server }: RunDesc
     versions: { otastream: packageJson.version, ...(!virtual && { node: process.versions.node, aedes, mqtt }) },
     isVirtual: virtual,
     interrupted,
+    incidents,
     ...(server !== undefined && { server }),
   };
 }

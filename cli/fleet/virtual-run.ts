@@ -1,62 +1,61 @@
 /** A fleet on a virtual clock: the real publisher and the real sessions in one process, no sockets, no waiting. */
 import { createHash } from "node:crypto";
-import type { FleetOutcome, FleetSnapshot } from "../../device/fleet/fleet-outcome.ts";
-import type { FleetPlan } from "../../device/fleet/fleet-plan.ts";
-import { runFleet } from "../../device/fleet/run-fleet.ts";
+import type { FleetOutcome } from "../../device/fleet/fleet-outcome.ts";
+import type { FleetSlice } from "../../device/fleet/fleet-plan.ts";
+import { type RunFleetOptions, runFleet } from "../../device/fleet/run-fleet.ts";
 import { VirtualClock } from "../../device/fleet/virtual-clock.ts";
 import { VirtualNetwork } from "../../device/fleet/virtual-network.ts";
 import { FileCache } from "../../publisher/file-cache.ts";
-import { type ObjectStore, ObjectStoreError } from "../../publisher/object-store/object-store.ts";
+import type { ObjectStore } from "../../publisher/object-store/object-store.ts";
 import type { StreamFile } from "../../publisher/protocol/stream.ts";
 import { Publisher } from "../../publisher/publisher.ts";
 import { openMemoryRegistry } from "../../publisher/registry/memory-registry.ts";
 import { StreamDirectory } from "../../publisher/stream-directory.ts";
 import { crc32 } from "../../shared/crc32.ts";
-import type { Log } from "../../shared/log.ts";
 
 /** What a virtual run needs. */
-export interface VirtualRunOptions {
-  readonly plan: FleetPlan;
-  readonly fileBytes: Uint8Array;
-  readonly firstStreamVersion: 0 | 1;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-  readonly onSnapshot: (snapshot: FleetSnapshot) => void;
-  readonly onCompleted: (durationMs: number) => void;
+export interface VirtualRunOptions extends Omit<RunFleetOptions, "slice" | "clock" | "network" | "probe"> {
+  /** Those of the plan's stream, by file id. */
+  readonly files: readonly Uint8Array[];
+  readonly streamVersion: number;
+  /** All devices of the plan by default. */
+  readonly slice?: FleetSlice;
 }
 
-/** Runs a plan; the same plan and the same bytes give the same outcome. */
+const WHOLE: FleetSlice = { part: 0, parts: 1 };
+
+/** Runs a plan; the same plan and the same files give the same outcome. */
 export async function runVirtualFleet(options: VirtualRunOptions): Promise<FleetOutcome> {
-  const { plan, fileBytes, firstStreamVersion, ...hooks } = options;
+  const { files, streamVersion, ...run } = options;
+  const { plan, log } = options;
   const clock = new VirtualClock();
   const network = new VirtualNetwork(clock);
-  const file = describeFile(fileBytes);
+  const described = files.map(describeFile);
   const registry = openMemoryRegistry();
   await registry.change(plan.streamId, () => ({
     state: "live",
     record: {
       streamId: plan.streamId,
-      streamVersion: firstStreamVersion,
+      streamVersion,
       roleArn: "arn:aws:iam::123456789012:role/fleet",
-      files: [file],
+      files: described,
       createdAtMs: clock.epochMs(),
       lastUpdatedAtMs: clock.epochMs(),
       tags: [],
     },
   }));
   const directory = new StreamDirectory(registry);
-  const files = new FileCache({
-    store: oneObjectStore(file, fileBytes),
+  const cache = new FileCache({
+    store: memoryStore(described, files),
     clock,
-    maxBytes: fileBytes.length,
+    maxBytes: files.reduce((sum, { length }) => sum + length, 0),
     checkIntervalMs: Number.MAX_SAFE_INTEGER,
     serveStaleMs: 0,
   });
-  const { log } = options;
-  const publisher = new Publisher({ transport: network, directory, files, clock, log, profile: "lenient" });
+  const publisher = new Publisher({ transport: network, directory, files: cache, clock, log, profile: "lenient" });
   await publisher.start();
   try {
-    return await clock.runToEnd(runFleet({ ...hooks, plan, slice: { part: 0, parts: 1 }, clock, network }));
+    return await clock.runToEnd(runFleet({ slice: WHOLE, ...run, clock, network }));
   } finally {
     await publisher.stop();
     directory.close();
@@ -64,10 +63,10 @@ export async function runVirtualFleet(options: VirtualRunOptions): Promise<Fleet
   }
 }
 
-function describeFile(bytes: Uint8Array): StreamFile {
+function describeFile(bytes: Uint8Array, fileId: number): StreamFile {
   return {
-    fileId: 0,
-    s3Location: { bucket: "fleet", key: "image" },
+    fileId,
+    s3Location: { bucket: "fleet", key: `${fileId}` },
     sizeBytes: bytes.length,
     etag: `"${createHash("md5").update(bytes).digest("hex")}"`,
     crc32: crc32(bytes),
@@ -75,13 +74,14 @@ function describeFile(bytes: Uint8Array): StreamFile {
   };
 }
 
-function oneObjectStore({ etag, sizeBytes, s3Location }: StreamFile, bytes: Uint8Array): ObjectStore {
-  const find = async (key: string): Promise<void> => {
-    if (key !== s3Location.key) throw new ObjectStoreError("NotFound", `there is no object ${key}`);
+function memoryStore(described: readonly StreamFile[], files: readonly Uint8Array[]): ObjectStore {
+  const find = async (key: string) => {
+    const { sizeBytes, etag } = described[Number(key)] as StreamFile;
+    return { sizeBytes, etag };
   };
   return {
-    head: async ({ key }) => find(key).then(() => ({ sizeBytes, etag })),
-    read: async ({ key }) => find(key).then(() => ({ sizeBytes, etag, bytes })),
+    head: ({ key }) => find(key),
+    read: async ({ key }) => ({ ...(await find(key)), bytes: files[Number(key)] as Uint8Array }),
     close: async () => {},
   };
 }

@@ -12,7 +12,10 @@ export interface FleetMember {
   readonly progress: SessionCounts | undefined;
   /** Settles when it has let go of what it had, where that takes time. */
   readonly running?: Promise<void>;
-  start(): void;
+  /** Connects and downloads; one that is held connects only, until its release. */
+  start(isHeld: boolean): void;
+  /** Lets a held device begin; its time counts from here. */
+  release(): void;
   /** Ends it with the failure `Interrupted`, if it has not ended. */
   stop(): void;
   /** Cuts its connection, if there is one; it comes back by itself. */

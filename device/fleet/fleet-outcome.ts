@@ -70,7 +70,9 @@ export interface FleetOutcome {
   readonly faults: FaultCounts;
   /** From the beginning to the end of the last device, in milliseconds. */
   readonly durationMs: number;
-  /** Processor time of the process for the run, in milliseconds; absent on a virtual clock. */
+  /** When devices that were held together were let go, in milliseconds since the beginning; absent when none were. */
+  readonly releasedMs?: number;
+  /** Processor time of the process for the run, or since the release, in milliseconds; absent on a virtual clock. */
   readonly cpuMs?: number;
   /** Resident memory before the first device and at its highest, in bytes; absent on a virtual clock. */
   readonly memory?: { readonly idleBytes: number; readonly peakBytes: number };

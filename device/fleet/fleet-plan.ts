@@ -34,6 +34,8 @@ export interface FleetPlan {
   readonly devices: number;
   /** All at once when absent. */
   readonly rampDevicesPerSecond?: number;
+  /** All begin to download at one moment, once every one is connected or has failed to; otherwise each when it is connected. */
+  readonly together: boolean;
   /** Decides every fault and every mix, 32 bits. */
   readonly seed: number;
   /** Names of `LINK_PROFILES`; empty: no link is simulated. */

@@ -25,6 +25,8 @@ export interface FleetRunFacts {
   readonly isVirtual: boolean;
   /** Ended by a person or a signal before every device had ended. */
   readonly interrupted: boolean;
+  /** What went wrong with the run's processes and its machine, in words; none when absent. */
+  readonly incidents?: readonly string[];
   /** Of the server that the run started itself. */
   readonly server?: { readonly cpuMs: number; readonly idleBytes: number; readonly peakBytes: number };
 }
@@ -37,7 +39,7 @@ export interface FleetReport {
   readonly failed: number;
   /** Payload bytes sent to devices over the bytes they kept; 1 is the least. Null when no device kept any. */
   readonly redundancy: number | null;
-  /** From the first device's beginning to the last one's end. */
+  /** From the first device's beginning, or from the moment when all began together, to the last one's end. */
   readonly seconds: number;
   /** Verified bytes, 1e6 a megabyte, over `seconds`. */
   readonly megabytesPerSecond: number;
@@ -77,7 +79,7 @@ export function buildReport(plan: FleetPlan, outcomes: readonly FleetOutcome[], 
   const { brokerUrl: _broker, diskDirectory: _disk, ...sharedPlan } = plan;
   const perDevice = mergeDevices(outcomes, plan.thingPrefix);
   const durationMs = Math.max(0, ...outcomes.map((outcome) => outcome.durationMs));
-  const beganMs = perDevice.reduce((least, device) => Math.min(least, device.startedMs), durationMs);
+  const beganMs = beginningOf(outcomes, perDevice, durationMs);
   const completed = perDevice.filter((device) => device.failure === undefined);
   const times = completionTimes(perDevice);
   const seconds = round((durationMs - beganMs) / 1000);
@@ -100,7 +102,15 @@ export function buildReport(plan: FleetPlan, outcomes: readonly FleetOutcome[], 
     seed: plan.seed,
     command: facts.command,
     interrupted: facts.interrupted,
-    limits: describeLimits(plan.devices, perDevice, outcomes, generatorCpuShares, facts.interrupted),
+    limits: describeLimits({
+      planned: plan.devices,
+      devices: perDevice,
+      outcomes,
+      generatorCpuShares,
+      serverCpuShare: serverCpuShare(outcomes, facts),
+      interrupted: facts.interrupted,
+      incidents: facts.incidents ?? [],
+    }),
     plan: sharedPlan,
     versions: facts.versions,
     ...(facts.machine && !facts.isVirtual ? { machine: facts.machine } : {}),
@@ -119,8 +129,22 @@ export function buildReport(plan: FleetPlan, outcomes: readonly FleetOutcome[], 
   };
 }
 
-function cpuShare(outcome: FleetOutcome): number {
-  return outcome.durationMs === 0 ? 0 : round((outcome.cpuMs ?? 0) / outcome.durationMs);
+/** Devices that failed to connect began before those that were let go together, and count for nothing here. */
+function beginningOf(outcomes: readonly FleetOutcome[], devices: readonly DeviceOutcome[], durationMs: number): number {
+  const releases = outcomes.flatMap(({ releasedMs }) => releasedMs ?? []);
+  const beginnings = releases.length > 0 ? releases : devices.map(({ startedMs }) => startedMs);
+  return beginnings.reduce((least, atMs) => Math.min(least, atMs), durationMs);
+}
+
+function cpuShare({ cpuMs = 0, durationMs, releasedMs = 0 }: FleetOutcome): number {
+  return durationMs <= releasedMs ? 0 : round(cpuMs / (durationMs - releasedMs));
+}
+
+/** Over the time of the process that took longest. */
+function serverCpuShare(outcomes: readonly FleetOutcome[], { server }: FleetRunFacts): number {
+  const tookMs = outcomes.map(({ durationMs, releasedMs = 0 }) => durationMs - releasedMs);
+  const longestMs = tookMs.reduce((longest, ms) => Math.max(longest, ms), 0);
+  return server === undefined || longestMs === 0 ? 0 : server.cpuMs / longestMs;
 }
 
 /** What all processes grew by, at each one's highest, over the devices; null when a process did not measure it. */

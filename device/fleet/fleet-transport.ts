@@ -14,6 +14,8 @@ export interface FleetTransportOptions {
   readonly random: Random;
   /** For how long a first connection that cannot be made is tried again, as after a reboot, in milliseconds. */
   readonly patienceMs: number;
+  /** Whether the client is told of no connection before `release`. */
+  readonly isHeld: boolean;
   /** Told of each connection, of each loss, and of each message before its receiver is. */
   readonly connected: () => void;
   readonly lost: (error: OtaError) => void;
@@ -32,11 +34,13 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
   private retry: Timer | undefined;
   private hasConnected = false;
   private impatientAtMs = 0;
+  private isHeld: boolean;
   private fruitlessAttempts = 0;
   private isClosed = false;
 
   constructor(options: FleetTransportOptions) {
     this.options = options;
+    this.isHeld = options.isHeld;
   }
 
   get isConnected(): boolean {
@@ -93,8 +97,16 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
     this.hasConnected = true;
     this.fruitlessAttempts = 0;
     this.options.connected();
-    this.first.resolve();
-    this.handlers?.connected();
+    if (!this.isHeld) this.announce();
+  }
+
+  /** Tells the client of the connection, if it stands, and of those that follow. */
+  release(): void {
+    this.isHeld = false;
+    if (!this.hasConnected) return;
+    this.announce();
+    // Its patience begins now.
+    if (!this.isConnected) this.handlers?.disconnected("the connection was lost before the beginning");
   }
 
   lost(error: OtaError): void {
@@ -109,7 +121,7 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
       return;
     }
     this.retry = clock.setTimer(reconnectDelayMs(this.fruitlessAttempts++, random), () => this.open());
-    if (error.code === "ConnectionLost") this.handlers?.disconnected(error.message);
+    if (error.code === "ConnectionLost" && !this.isHeld) this.handlers?.disconnected(error.message);
   }
 
   subscribed(isGranted: boolean): void {
@@ -130,6 +142,11 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
   blockArrived(): void {}
   takeBlock(): void {}
   blockSpoiled(): void {}
+
+  private announce(): void {
+    this.first.resolve();
+    this.handlers?.connected();
+  }
 
   private open(): void {
     if (this.isClosed) return;

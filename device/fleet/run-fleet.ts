@@ -9,14 +9,14 @@ import { emptyTally } from "./faults.ts";
 import type { FleetNetwork } from "./fleet-connection.ts";
 import { type CrewMember, FleetCrew } from "./fleet-crew.ts";
 import { FleetJob } from "./fleet-job.ts";
+import { FleetMeter } from "./fleet-meter.ts";
 import type { FleetOutcome, FleetSnapshot } from "./fleet-outcome.ts";
 import type { FleetPlan, FleetSlice } from "./fleet-plan.ts";
+import { openFleetSockets } from "./fleet-sockets.ts";
 import type { DeviceStats } from "./fleet-stats.ts";
 import { FleetTimeline } from "./fleet-timeline.ts";
 import { HeatMap } from "./heat-map.ts";
-import { LeanNetwork } from "./lean-network.ts";
 import { outcomeOf, slowestFirst, snapshotOf, toTenths } from "./member-outcome.ts";
-import { MqttJsNetwork } from "./mqttjs-network.ts";
 import { type ProcessProbe, systemProbe } from "./process-probe.ts";
 
 /** What {@link runFleet} needs. */
@@ -29,7 +29,13 @@ export interface RunFleetOptions {
   readonly log: Log;
   /** Stops every device. */
   readonly signal?: AbortSignal;
+  /** Called at regular times, and at the end. */
   readonly onSnapshot?: (snapshot: FleetSnapshot) => void;
+  /**
+   * Of a plan whose devices begin together: called when those of this slice are connected or have failed to, once; they
+   * begin when what it returns resolves. At once by default.
+   */
+  readonly onGathered?: () => Promise<void>;
   /** Called for each device that has its files, with the time it took from its own beginning. */
   readonly onCompleted?: (durationMs: number) => void;
   /** Between two snapshots, in milliseconds; 250 by default, 1,000 with a network that is no socket's. */
@@ -70,9 +76,8 @@ class FleetRun {
   private rampTimer: Timer | undefined;
   private sampleTimer: Timer | undefined;
   private isStopped = false;
-  private readonly probe: ProcessProbe | undefined;
-  private idleBytes = 0;
-  private peakBytes = 0;
+  private readonly meter: FleetMeter;
+  private releasedAtMs: number | undefined;
 
   constructor(options: RunFleetOptions) {
     const { plan, slice, clock, network } = options;
@@ -81,9 +86,9 @@ class FleetRun {
     this.beganAtMs = clock.monotonicMs();
     this.indexes = indexesOf(plan.devices, slice);
     this.heat = new HeatMap(this.indexes.length, this.beganAtMs);
-    this.probe = options.probe ?? (network === undefined ? systemProbe : undefined);
+    this.meter = new FleetMeter(options.probe ?? (network === undefined ? systemProbe : undefined));
     this.job = new FleetJob({
-      network: network ?? socketsOf(options),
+      network: network ?? openFleetSockets(options),
       streamId: plan.streamId,
       format: plan.format,
       blockSizeBytes: plan.blockSizeBytes,
@@ -102,8 +107,6 @@ class FleetRun {
   async run(): Promise<FleetOutcome> {
     const { signal } = this.options;
     const stop = (): void => this.stop();
-    this.idleBytes = this.probe?.residentBytes() ?? 0;
-    const cpuBeforeMs = this.probe?.cpuMs() ?? 0;
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
     this.startDue();
@@ -115,7 +118,7 @@ class FleetRun {
     this.sampleTimer?.cancel();
     this.crew.calm();
     await Promise.all(this.members.map(({ member }) => member.running));
-    return this.outcome(cpuBeforeMs);
+    return this.outcome();
   }
 
   /** Starts the devices whose turn has come, as long as not too many are connecting. */
@@ -139,14 +142,32 @@ class FleetRun {
     const made = this.crew.make(index, this.members.length);
     this.members.push(made);
     this.connecting++;
-    made.member.start();
-    this.crew.disturb(made.member, index);
+    const { together } = this.options.plan;
+    made.member.start(together);
+    if (!together) this.crew.disturb(made.member, index);
   }
 
   /** A device that was connecting is connected, or has failed to. */
   private settle(): void {
     this.connecting--;
     this.startDue();
+    const isGathered = this.connecting === 0 && this.members.length === this.indexes.length;
+    if (!isGathered || !this.options.plan.together || this.isStopped) return;
+    void (this.options.onGathered?.() ?? Promise.resolve()).then(() => this.release());
+  }
+
+  /** Lets all that are connected begin, at one moment; from now on they are disturbed, too. */
+  private release(): void {
+    if (this.isStopped) return;
+    this.meter.restart();
+    const releasedAtMs = this.clock.monotonicMs();
+    this.releasedAtMs = releasedAtMs;
+    for (const [place, { member }] of this.members.entries()) {
+      if (member.isEnded) continue;
+      member.release();
+      member.stats.startedAtMs = releasedAtMs;
+      this.crew.disturb(member, this.indexes[place] as number);
+    }
   }
 
   private noteError(error: OtaError): void {
@@ -180,7 +201,7 @@ class FleetRun {
     const snapshot = this.snapshot();
     this.timeline.add(snapshot);
     onSnapshot?.(snapshot);
-    this.peakBytes = Math.max(this.peakBytes, this.probe?.residentBytes() ?? 0);
+    this.meter.sample();
     this.sampleTimer = this.clock.setTimer(sampleMs, () => this.sample());
   }
 
@@ -191,9 +212,10 @@ class FleetRun {
     );
   }
 
-  private outcome(cpuBeforeMs: number): FleetOutcome {
+  private outcome(): FleetOutcome {
+    const { releasedAtMs } = this;
     const last = this.snapshot();
-    const peakBytes = Math.max(this.peakBytes, this.probe?.residentBytes() ?? 0);
+    this.options.onSnapshot?.(last);
     const devices = this.members.map(({ member, traits }) => outcomeOf(traits, member.stats, this.beganAtMs));
     return {
       devices,
@@ -206,20 +228,11 @@ class FleetRun {
         }),
       faults: Object.fromEntries(Object.entries(this.tally).filter(([, count]) => count > 0)),
       durationMs: last.atMs,
-      ...(this.probe && {
-        cpuMs: toTenths(this.probe.cpuMs() - cpuBeforeMs),
-        memory: { idleBytes: this.idleBytes, peakBytes },
-      }),
+      ...(releasedAtMs !== undefined && { releasedMs: toTenths(releasedAtMs - this.beganAtMs) }),
+      ...this.meter.read(),
       exhausted: this.exhaustion.describe(),
     };
   }
-}
-
-function socketsOf({ plan, clock, log }: RunFleetOptions): FleetNetwork {
-  const { brokerUrl: url, sourceAddresses } = plan;
-  return plan.connection === "lean"
-    ? new LeanNetwork({ url, clock, sourceAddresses })
-    : new MqttJsNetwork({ url, clock, log });
 }
 
 function indexesOf(devices: number, { part, parts }: FleetSlice): number[] {

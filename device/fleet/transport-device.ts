@@ -47,6 +47,7 @@ export class TransportDevice implements FleetMember {
   private transport: FleetTransport | undefined;
   private abort = new AbortController();
   private boot: Timer | undefined;
+  private isHeld = false;
   /** Settles when the last run has let go of what it had. */
   running: Promise<void> = Promise.resolve();
 
@@ -70,9 +71,17 @@ export class TransportDevice implements FleetMember {
     return this.books.progress;
   }
 
-  start(): void {
+  start(isHeld = false): void {
+    this.isHeld = isHeld;
     this.stats.startedAtMs = this.options.clock.monotonicMs();
     this.run();
+  }
+
+  release(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    this.stats.startedAtMs = this.options.clock.monotonicMs();
+    this.transport?.release();
   }
 
   stop(): void {
@@ -109,6 +118,7 @@ export class TransportDevice implements FleetMember {
       clock,
       random,
       patienceMs: stats.connections > 0 ? boundsOf(job.session).maxDisconnectedMs : 0,
+      isHeld: this.isHeld,
       connected: () => {
         if (stats.connections++ > 0) return;
         stats.connectedAtMs = clock.monotonicMs();

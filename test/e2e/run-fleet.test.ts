@@ -30,6 +30,7 @@ function planOf(plan: Partial<FleetPlan>): FleetPlan {
     brokerUrl: server.urls.mqtt,
     streamId: STREAM_ID,
     devices: 5,
+    together: false,
     seed: 7,
     links: [],
     deviceProfiles: [],

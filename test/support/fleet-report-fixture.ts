@@ -61,6 +61,7 @@ function makePlan(options: FixtureOptions): FleetPlan {
     brokerUrl: "mqtt://user:secret@127.0.0.1:1883",
     streamId: "firmware-7",
     devices: options.devices,
+    together: false,
     ...(options.rampDevicesPerSecond ? { rampDevicesPerSecond: options.rampDevicesPerSecond } : {}),
     seed: options.seed,
     links: options.links ?? [],
@@ -88,7 +89,7 @@ function makeFacts(options: FixtureOptions): FleetRunFacts {
     versions: { otastream: "0.1.0", node: "24.21.0" },
     isVirtual: options.isVirtual ?? false,
     interrupted: options.interruptedAtMs !== undefined,
-    ...(options.isVirtual ? {} : { server: { cpuMs: 8200, idleBytes: 92_000_000, peakBytes: 344_000_000 } }),
+    ...(options.isVirtual ? {} : { server: { cpuMs: 1200, idleBytes: 92_000_000, peakBytes: 344_000_000 } }),
   };
 }
 

@@ -5,6 +5,7 @@ import { formatCommand } from "../../cli/fleet/run-facts.ts";
 
 const FLAGS: FleetFlags = {
   devices: 10,
+  together: false,
   link: [],
   device: [],
   client: [],

@@ -45,6 +45,17 @@ describe("a report's figures", () => {
     expect(report.perDevice.map(({ thing }) => thing)).toEqual(["fleet-0", "fleet-1", "fleet-2", "fleet-3"]);
   });
 
+  it("count from the moment when all began together", () => {
+    const failure = { code: "BrokerUnreachable", message: "refused" } as const;
+    const together = { releasedMs: 1100, cpuMs: 500 };
+    const began = { startedMs: 1100, connectedMs: 300, endedMs: 1600 };
+    const report = reportOf([
+      { ...together, devices: [device("fleet-0", began), device("fleet-2", { failure, startedMs: 0, endedMs: 5 })] },
+      { ...together, devices: [device("fleet-1", { ...began, endedMs: 2100 })] },
+    ]);
+    expect(report).toMatchObject({ seconds: 1, p50Ms: 500, p99Ms: 1000, generatorCpuShares: [0.5, 0.5], failed: 1 });
+  });
+
   it("order devices by number, not by name, whatever the number of processes", () => {
     const things = ["fleet-10", "fleet-9", "other", "fleet-100"];
     const report = reportOf(things.map((thing) => ({ devices: [device(thing)] })));
@@ -117,6 +128,17 @@ describe("limits", () => {
     expect(reportOf([{ devices, cpuMs: 1890 }]).limits).toEqual([]);
     expect(reportOf([{ devices, cpuMs: 2037 }, { devices: [] }]).limits).toEqual([
       "the generator was the bottleneck: 1 of its 2 processes used more than 90 % of a core (97 %); use --processes 3 or fewer devices",
+    ]);
+  });
+
+  it("name the server of the run's own, and what went wrong with its processes", () => {
+    const server = { cpuMs: 1995, idleBytes: 0, peakBytes: 0 };
+    const facts = { ...fixture.facts, server, incidents: ["generator process 2 of 2 ended early, by SIGKILL"] };
+    expect(
+      buildReport({ ...fixture.plan, devices: 1 }, [{ ...first, cpuMs: 0, durationMs: 2100 }], facts).limits,
+    ).toEqual([
+      "generator process 2 of 2 ended early, by SIGKILL",
+      "the server was the bottleneck: it used 95 % of a core",
     ]);
   });
 

@@ -1,20 +1,32 @@
 /** What held a run up or ran out, in words a person can act on. No IO. */
 import type { DeviceOutcome, FleetOutcome } from "../fleet-outcome.ts";
 
-/** Share of one core above which a generator process is taken to have held its devices up. */
+/** What limits are found in. */
+export interface LimitFacts {
+  /** Devices of the plan. */
+  readonly planned: number;
+  readonly devices: readonly DeviceOutcome[];
+  readonly outcomes: readonly FleetOutcome[];
+  readonly generatorCpuShares: readonly number[];
+  /** Of one core; 0 where the server is somebody else's. */
+  readonly serverCpuShare: number;
+  readonly interrupted: boolean;
+  /** What went wrong with the run's processes and its machine, in words. */
+  readonly incidents: readonly string[];
+}
+
+/** Share of one core above which a process is taken to have held the devices up. */
 const BUSY_SHARE = 0.9;
 
-/** Sentences without repetition: what ran out first, then the generator, then what cut the run short. */
-export function describeLimits(
-  planned: number,
-  devices: readonly DeviceOutcome[],
-  outcomes: readonly FleetOutcome[],
-  generatorCpuShares: readonly number[],
-  interrupted: boolean,
-): string[] {
-  const limits = outcomes.flatMap((outcome) => outcome.exhausted);
+/** Sentences without repetition: what ran out first, then the busy processes, then what cut the run short. */
+export function describeLimits(facts: LimitFacts): string[] {
+  const { planned, devices, outcomes, generatorCpuShares, serverCpuShare, interrupted, incidents } = facts;
+  const limits = [...outcomes.flatMap((outcome) => outcome.exhausted), ...incidents];
   const bottleneck = describeBottleneck(generatorCpuShares);
   if (bottleneck !== undefined) limits.push(bottleneck);
+  if (serverCpuShare > BUSY_SHARE) {
+    limits.push(`the server was the bottleneck: it used ${Math.round(serverCpuShare * 100)} % of a core`);
+  }
   if (interrupted) {
     const unfinished = devices.filter((device) => device.failure?.code === "Unfinished").length;
     limits.push(`the run was interrupted: ${unfinished} of ${planned} devices had not ended`);

@@ -8,8 +8,7 @@ const POINTS = 300;
 
 /** How many devices were done by when, of each group when there are several, and how many had failed. */
 export function plotCompletion(report: FleetReport, groups: readonly DeviceGroup[]): Plot {
-  const began = report.perDevice.reduce((least, device) => Math.min(least, device.startedMs), Number.MAX_VALUE);
-  const lastMs = began === Number.MAX_VALUE ? 0 : began + report.seconds * 1000;
+  const lastMs = report.timeline.at(-1)?.atMs ?? 0;
   const points = lastMs > 0 ? POINTS + 1 : 0;
   const x = Array.from({ length: points }, (_, index) => Math.round((lastMs * index) / POINTS));
   const endTimes = (devices: FleetReport["perDevice"], isFailed: boolean): number[] =>

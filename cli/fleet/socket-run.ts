@@ -1,0 +1,101 @@
+/** A fleet on sockets: its generators, and the server of its own or somebody's broker. */
+import type { FleetOutcome } from "../../device/fleet/fleet-outcome.ts";
+import type { FleetPlan } from "../../device/fleet/fleet-plan.ts";
+import type { FleetRunFacts } from "../../device/fleet/fleet-report.ts";
+import { probeBroker } from "../../device/fleet/fleet-sockets.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { openLog } from "../terminal.ts";
+import type { FleetFlags } from "./fleet-flags.ts";
+import { type FleetImage, firstStreamVersion } from "./fleet-image.ts";
+import { openFleetView } from "./fleet-view.ts";
+import { runGenerators } from "./generators.ts";
+import { type OwnServer, type ServerFigures, startOwnServer } from "./own-server.ts";
+import { TcpMemoryWatch } from "./tcp-memory.ts";
+
+/** What a run came back with. */
+export interface FleetRun {
+  readonly outcomes: readonly FleetOutcome[];
+  /** What went wrong with its processes and its machine, in words. */
+  readonly incidents: readonly string[];
+  readonly server?: NonNullable<FleetRunFacts["server"]>;
+}
+
+/** What a run on sockets needs. */
+export interface SocketRunOptions {
+  readonly flags: FleetFlags;
+  readonly plan: FleetPlan;
+  /** For what is not kept. */
+  readonly directory: string;
+  readonly signal: AbortSignal;
+}
+
+/** Runs a plan against the broker it names. Rejects with OtaError `BrokerUnreachable` when nobody answers there. */
+export async function runAgainstBroker(options: SocketRunOptions): Promise<FleetRun> {
+  const { flags, plan, signal } = options;
+  await probeBroker({ plan, clock: systemClock, log: openLog(flags.logLevel), signal });
+  return await generate(options, undefined, () => {});
+}
+
+/** Runs a plan against a server of its own, as a process of its own; without it nothing can go on. */
+export async function runWithOwnServer(options: SocketRunOptions, image: FleetImage): Promise<FleetRun> {
+  const { flags, plan, directory, signal } = options;
+  const { streamId } = plan;
+  const { path, sizeBytes: maxFileBytes } = image;
+  const lost = new AbortController();
+  const incidents: string[] = [];
+  const server = await startOwnServer({
+    directory,
+    streamId,
+    path,
+    firstStreamVersion: firstStreamVersion(flags),
+    maxFileBytes,
+    onLost: (how) => {
+      incidents.push(`the run's own server ended early, ${how}: nothing could go on`);
+      lost.abort();
+    },
+  });
+  try {
+    const idle = await server.figures();
+    let began: Promise<ServerFigures | undefined> | undefined;
+    const run = await generate(
+      {
+        ...options,
+        plan: { ...plan, brokerUrl: server.brokerUrl },
+        signal: AbortSignal.any([signal, lost.signal]),
+      },
+      image.sizeBytes,
+      () => {
+        began = server.figures();
+      },
+    );
+    const used = await usedBy(server, idle, (await began) ?? idle);
+    return { ...run, incidents: [...incidents, ...run.incidents], ...(used !== undefined && { server: used }) };
+  } finally {
+    await server.close();
+  }
+}
+
+async function usedBy(server: OwnServer, idle: ServerFigures | undefined, began: ServerFigures | undefined) {
+  const after = await server.figures();
+  if (idle === undefined || began === undefined || after === undefined) return undefined;
+  return { cpuMs: after.cpuMs - began.cpuMs, idleBytes: idle.residentBytes, peakBytes: after.peakBytes };
+}
+
+async function generate(
+  { flags, plan, signal }: SocketRunOptions,
+  bytesPerDevice: number | undefined,
+  onBegin: () => void,
+): Promise<FleetRun> {
+  const { processes, logLevel } = flags;
+  const view = openFleetView(flags, bytesPerDevice);
+  const memory = new TcpMemoryWatch(systemClock);
+  let pressure: string | undefined;
+  try {
+    const { outcomes, incidents } = await runGenerators({ plan, processes, view, logLevel, signal, onBegin });
+    pressure = memory.stop();
+    return { outcomes, incidents: [...incidents, ...(pressure === undefined ? [] : [pressure])] };
+  } finally {
+    memory.stop();
+    view.stop();
+  }
+}
