@@ -12,7 +12,7 @@ export function judge(report: FleetReport, { allowFailures, assert, json }: Flee
   const broken = assert.map((assertion) => checkAssertion(assertion, report)).filter((result) => !result.holds);
   for (const { message } of broken) tell(`otastream: ${message}`);
   const tooMany = report.failed > allowFailures;
-  if (tooMany)
+  if (tooMany && !report.interrupted)
     tell(`otastream: ${report.failed} of ${report.devices} devices failed, --allow-failures is ${allowFailures}`);
   if (report.interrupted) process.exitCode = 130;
   else if (tooMany || broken.length > 0) process.exitCode = 1;
@@ -23,15 +23,19 @@ export function formatSummary(report: FleetReport): string[] {
   const { devices, completed, failed, seconds, megabytesPerSecond, redundancy, p50Ms, p99Ms, failures, limits } =
     report;
   const ms = (value: number | null): string => (value === null ? "-" : `${Math.round(value)} ms`);
+  const unfinished = failures.find(({ code }) => code === "Unfinished")?.count ?? 0;
+  const since = report.plan.together ? " since all began together" : "";
   return [
-    `devices      ${completed} of ${devices} completed and verified, ${failed} failed${report.interrupted ? ", interrupted" : ""}`,
-    `time         ${seconds.toFixed(1)} s, p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}`,
+    `devices      ${completed} of ${devices} completed and verified, ${failed - unfinished} failed${unfinished > 0 ? `, ${unfinished} unfinished` : ""}`,
+    `time         ${seconds.toFixed(1)} s${since}, p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}`,
     `delivery     ${megabytesPerSecond.toFixed(1)} MB/s, redundancy ${redundancy === null ? "-" : redundancy.toFixed(4)}, ${report.requests} requests, ${report.duplicates} duplicates`,
     ...(report.peakBytesPerDevice === null ? [] : [formatCost(report)]),
-    ...failures.map(
-      ({ code, count, message, things }) =>
-        `failed       ${count} x ${code}: ${message} (${things.slice(0, 3).join(", ")}${count > 3 ? ", ..." : ""})`,
-    ),
+    ...failures
+      .filter(({ code }) => code !== "Unfinished" || !report.interrupted)
+      .map(
+        ({ code, count, message, things }) =>
+          `failed       ${count} x ${code}: ${message} (${things.slice(0, 3).join(", ")}${count > 3 ? ", ..." : ""})`,
+      ),
     ...limits.map((limit) => `limit        ${limit}`),
     `repeat       ${report.command}`,
   ];

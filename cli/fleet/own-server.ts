@@ -69,7 +69,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
 async function readyUrls(child: ChildProcess): Promise<Server["urls"]> {
   const ready = await Promise.race([once(child, "message"), once(child, "exit").then(() => undefined)]);
   if (ready !== undefined) return ready[0];
-  throw new OtaError("ApiUnreachable", "the fleet's own server did not start: its own message is above");
+  throw new OtaError("ApiUnreachable", `the fleet's own server did not start: it ended ${describeEnd(child)}`);
 }
 
 async function endProcess(child: ChildProcess): Promise<void> {

@@ -16,14 +16,16 @@ export interface CountedMember {
 export function outcomeOf(traits: MemberTraits, stats: DeviceStats, beganAtMs: number): DeviceOutcome {
   const since = (atMs: number): number => toTenths(atMs - beganAtMs);
   const { failure } = stats;
-  const code = failure?.code === "Interrupted" ? "Unfinished" : failure?.code;
+  const isCut = failure?.code === "Interrupted";
+  const code = isCut ? "Unfinished" : failure?.code;
+  const message = isCut ? "the run ended before the device did" : failure?.message;
   return {
     ...traits,
     startedMs: since(stats.startedAtMs),
     ...(stats.connectedAtMs !== undefined && { connectedMs: since(stats.connectedAtMs) }),
     ...(stats.firstBlockAtMs !== undefined && { firstBlockMs: since(stats.firstBlockAtMs) }),
     ...(stats.endedAtMs !== undefined && code !== "Unfinished" && { endedMs: since(stats.endedAtMs) }),
-    ...(failure !== undefined && code !== undefined && { failure: { code, message: failure.message } }),
+    ...(code !== undefined && message !== undefined && { failure: { code, message } }),
     connections: stats.connections,
     reboots: stats.reboots,
     files: stats.files,

@@ -17,15 +17,15 @@ export interface LimitFacts {
 
 /** Share of one core above which a process is taken to have held the devices up. */
 const BUSY_SHARE = 0.9;
+/** A shorter run is mostly a process's first steps, which are always busy. */
+const LEAST_MEASURED_MS = 1_000;
 
 /** Sentences without repetition: what ran out first, then the busy processes, then what cut the run short. */
 export function describeLimits(facts: LimitFacts): string[] {
   const { planned, devices, outcomes, generatorCpuShares, serverCpuShare, interrupted, incidents } = facts;
   const limits = [...outcomes.flatMap((outcome) => outcome.exhausted), ...incidents];
-  const bottleneck = describeBottleneck(generatorCpuShares);
-  if (bottleneck !== undefined) limits.push(bottleneck);
-  if (serverCpuShare > BUSY_SHARE) {
-    limits.push(`the server was the bottleneck: it used ${Math.round(serverCpuShare * 100)} % of a core`);
+  if (outcomes.some(({ durationMs, releasedMs = 0 }) => durationMs - releasedMs >= LEAST_MEASURED_MS)) {
+    limits.push(...describeBottlenecks(generatorCpuShares, serverCpuShare));
   }
   if (interrupted) {
     const unfinished = devices.filter((device) => device.failure?.code === "Unfinished").length;
@@ -38,11 +38,14 @@ export function describeLimits(facts: LimitFacts): string[] {
   return [...new Set(limits)];
 }
 
-function describeBottleneck(shares: readonly number[]): string | undefined {
-  const busy = shares.filter((share) => share > BUSY_SHARE).map((share) => `${Math.round(share * 100)} %`);
-  if (busy.length === 0) return undefined;
+function describeBottlenecks(shares: readonly number[], serverShare: number): string[] {
+  const percent = (share: number): string => `${Math.round(share * 100)} %`;
+  const busy = shares.filter((share) => share > BUSY_SHARE).map(percent);
   const advice = `use --processes ${shares.length + 1} or fewer devices`;
-  return shares.length === 1
-    ? `the generator was the bottleneck: it used ${busy[0]} of its core; ${advice}`
-    : `the generator was the bottleneck: ${busy.length} of its ${shares.length} processes used more than 90 % of a core (${busy.join(", ")}); ${advice}`;
+  const ofGenerator =
+    shares.length === 1
+      ? `the generator was the bottleneck: it used ${busy[0]} of its core; ${advice}`
+      : `the generator was the bottleneck: ${busy.length} of its ${shares.length} processes used more than 90 % of a core (${busy.join(", ")}); ${advice}`;
+  const ofServer = `the server was the bottleneck: it used ${percent(serverShare)} of a core`;
+  return [...(busy.length > 0 ? [ofGenerator] : []), ...(serverShare > BUSY_SHARE ? [ofServer] : [])];
 }
