@@ -1,10 +1,10 @@
 /** Declares `otastream fleet` and its flags. */
 import { randomBytes } from "node:crypto";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { DEVICE_PROFILES } from "../../device/fleet/device-profiles.ts";
 import { FLEET_CLIENTS } from "../../device/fleet/fleet-clients.ts";
 import { LINK_PROFILES } from "../../device/fleet/link-profiles.ts";
-import { parseAssertion } from "../../device/fleet/report-assertions.ts";
+import { ASSERTED_FIGURES, parseAssertion } from "../../device/fleet/report-assertions.ts";
 import { HIGHEST_MAX_FILE_BYTES, MAX_BLOCK_SIZE_BYTES, MIN_BLOCK_SIZE_BYTES } from "../../shared/protocol/limits.ts";
 import * as read from "../options.ts";
 import { bandwidthOf, durationOf, mixOf, seedOf, shareOf } from "./fleet-values.ts";
@@ -45,7 +45,7 @@ function declareLoad(command: Command): void {
     .option("--devices <N>", "simulated devices", read.integerFrom("--devices", 1, MOST_DEVICES), 100)
     .option(
       "--broker <URL>",
-      "the broker; default: a server of the run's own",
+      "the broker; default: a server of the run's own; mqtts, ws, wss and passwords need --connection mqttjs",
       read.urlWith("--broker", ["mqtt", "mqtts", "ws", "wss"]),
     )
     .option(
@@ -71,11 +71,10 @@ function declareLoad(command: Command): void {
       4096,
     )
     .option("--format <FORMAT>", "cbor or json", read.format, "cbor")
-    .option(
-      "--client <MIX>",
-      `client models, name:share,...: ${Object.keys(FLEET_CLIENTS).join(", ")}`,
-      mixOf("--client", Object.keys(FLEET_CLIENTS)),
-      [],
+    .addOption(
+      new Option("--client <MIX>", `client models, name:share,...: ${Object.keys(FLEET_CLIENTS).join(", ")}`)
+        .argParser(mixOf("--client", Object.keys(FLEET_CLIENTS)))
+        .default([], "otastream"),
     )
     .option(
       "--connection <KIND>",
@@ -100,28 +99,34 @@ function declareLoad(command: Command): void {
 
 function declareNetwork(command: Command): void {
   command
-    .option(
-      "--link <MIX>",
-      `links, name:share,...: ${Object.keys(LINK_PROFILES).join(", ")}`,
-      mixOf("--link", Object.keys(LINK_PROFILES)),
-      [],
+    .addOption(
+      new Option("--link <MIX>", `links, name:share,...: ${Object.keys(LINK_PROFILES).join(", ")}`)
+        .argParser(mixOf("--link", Object.keys(LINK_PROFILES)))
+        .default([], "none"),
+    )
+    .addOption(
+      new Option("--device <MIX>", `kinds of device, name:share,...: ${Object.keys(DEVICE_PROFILES).join(", ")}`)
+        .argParser(mixOf("--device", Object.keys(DEVICE_PROFILES)))
+        .default([], "linux"),
     )
     .option(
-      "--device <MIX>",
-      `devices, name:share,...: ${Object.keys(DEVICE_PROFILES).join(", ")}`,
-      mixOf("--device", Object.keys(DEVICE_PROFILES)),
-      [],
+      "--loss <SHARE>",
+      "share of messages lost, each way, beside the link's own; like 5% or 0.05",
+      shareOf("--loss"),
     )
-    .option("--loss <SHARE>", "share of messages lost, each way, beside the link's own", shareOf("--loss"))
     .option("--duplicate <SHARE>", "share of messages that arrive twice", shareOf("--duplicate"))
     .option("--reorder <SHARE>", "share of messages that others overtake", shareOf("--reorder"))
-    .option("--corrupt <SHARE>", "share of messages with a wrong bit", shareOf("--corrupt"))
+    .option("--corrupt <SHARE>", "share of blocks with a wrong bit", shareOf("--corrupt"))
     .option(
       "--disconnect-every <TIME>",
-      "mean time between two losses of a device's connection",
+      "mean time between two losses of a device's connection, like 30s",
       durationOf("--disconnect-every"),
     )
-    .option("--reboot-every <TIME>", "mean time between two reboots of a device", durationOf("--reboot-every"))
+    .option(
+      "--reboot-every <TIME>",
+      "mean time between two reboots of a device, like 10m",
+      durationOf("--reboot-every"),
+    )
     .option(
       "--bandwidth <RATE>",
       "instead of the link's: bytes a second, or with kB, MB, kbit, Mbit",
@@ -146,10 +151,12 @@ function declareReport(command: Command): void {
       read.integerFrom("--allow-failures", 0, MOST_DEVICES),
       0,
     )
-    .option(
-      "--assert <CONDITION>",
-      "exit status 1 unless it holds; repeatable; like 'p99<30s' or 'redundancy<1.1'",
-      read.repeated(parseAssertion),
-      [],
+    .addOption(
+      new Option(
+        "--assert <CONDITION>",
+        `exit status 1 unless it holds; repeatable; like 'p99<30s' or 'redundancy<1.1'; of ${ASSERTED_FIGURES.join(", ")}`,
+      )
+        .argParser(read.repeated(parseAssertion))
+        .default([], "none"),
     );
 }

@@ -42,7 +42,8 @@ export interface FleetFlags {
 
 /** Refuses flags that contradict each other, with an OtaError `InvalidArgument` that names them. */
 export function checkFlags(flags: FleetFlags): void {
-  const { streamId, broker, file, size, virtual, connection, store, out, processes, devices, client } = flags;
+  const { streamId, broker, file, size, virtual, connection, store, out, processes, devices, client, report, html } =
+    flags;
   const has = (name: string, value: unknown): string | undefined => (value === undefined ? undefined : name);
   const ownServerFlag = has("--file", file) ?? has("--size", size);
   if (broker !== undefined && streamId === undefined)
@@ -56,13 +57,30 @@ export function checkFlags(flags: FleetFlags): void {
   if (virtual && connection !== "lean") refuse("--virtual has no sockets: leave --connection mqttjs out");
   if (virtual && store !== "verify") refuse("--virtual stores nothing: leave --store disk out");
   if (virtual && processes !== 1) refuse(`--virtual runs in one process: --processes must be 1, not ${processes}`);
+  checkVirtualFaults(flags);
+  if (report !== undefined && report === html) refuse(`--report and --html need a file each, not both ${report}`);
   if (out !== undefined && store !== "disk") refuse("--out is for --store disk");
   if (processes > devices) refuse(`--processes must be at most --devices, which is ${devices}, not ${processes}`);
   if (broker !== undefined && connection === "lean" && !/^mqtt:\/\/[^@/]+\/?$/.test(broker)) {
     refuse("--connection lean reaches brokers at mqtt://host:port without user and password: use --connection mqttjs");
   }
+  const { blockSize } = flags;
+  const aligned = client.find(({ name }) => name.startsWith("ota-v3.4"));
+  if (aligned !== undefined && !Number.isInteger(Math.log2(blockSize))) {
+    refuse(`--block-size must be a power of two for --client ${aligned.name}, not ${blockSize}`);
+  }
   if (store === "disk" && client.some(({ name }) => name !== "otastream")) {
     refuse("--store disk is for the client otastream: stock clients keep their file in memory");
+  }
+}
+
+/** On a virtual clock only links and devices take time. */
+function checkVirtualFaults({ virtual, faults, link, device }: FleetFlags): void {
+  const takesTime = link.length + device.length > 0 || faults.bandwidthBytesPerSecond || faults.latencyMs;
+  if (!virtual || takesTime) return;
+  const flag = faults.disconnectEveryMs ? "--disconnect-every" : faults.rebootEveryMs ? "--reboot-every" : undefined;
+  if (flag !== undefined) {
+    refuse(`${flag} needs time to pass: with --virtual name a --link, --device, --bandwidth or --latency`);
   }
 }
 

@@ -34,8 +34,11 @@ export function firstStreamVersion({ client }: FleetFlags): 0 | 1 {
 
 async function readImage(path: string): Promise<Uint8Array> {
   try {
-    const { size } = await stat(path);
-    if (size < 1 || size > HIGHEST_MAX_FILE_BYTES) {
+    const found = await stat(path);
+    const { size } = found;
+    if (!found.isFile()) throw new Error("it is not a regular file");
+    if (size === 0) throw new Error("it is empty");
+    if (size > HIGHEST_MAX_FILE_BYTES) {
       throw new OtaError("FileTooLarge", `--file ${path} must have 1 to ${HIGHEST_MAX_FILE_BYTES} bytes, not ${size}`);
     }
     return await readFile(path);

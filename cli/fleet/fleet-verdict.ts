@@ -9,13 +9,16 @@ export function judge(report: FleetReport, { allowFailures, assert, json }: Flee
   const { perDevice: _perDevice, timeline: _timeline, heat: _heat, ...summary } = report;
   if (json) print(JSON.stringify(summary));
   else for (const line of formatSummary(report)) print(line);
+  if (report.interrupted) {
+    process.exitCode = 130;
+    return;
+  }
   const broken = assert.map((assertion) => checkAssertion(assertion, report)).filter((result) => !result.holds);
   for (const { message } of broken) tell(`otastream: ${message}`);
   const tooMany = report.failed > allowFailures;
-  if (tooMany && !report.interrupted)
+  if (tooMany)
     tell(`otastream: ${report.failed} of ${report.devices} devices failed, --allow-failures is ${allowFailures}`);
-  if (report.interrupted) process.exitCode = 130;
-  else if (tooMany || broken.length > 0) process.exitCode = 1;
+  if (tooMany || broken.length > 0) process.exitCode = 1;
 }
 
 /** The report in a few lines. */
@@ -28,7 +31,7 @@ export function formatSummary(report: FleetReport): string[] {
   return [
     `devices      ${completed} of ${devices} completed and verified, ${failed - unfinished} failed${unfinished > 0 ? `, ${unfinished} unfinished` : ""}`,
     `time         ${seconds.toFixed(1)} s${since}, p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}`,
-    `delivery     ${megabytesPerSecond.toFixed(1)} MB/s, redundancy ${redundancy === null ? "-" : redundancy.toFixed(4)}, ${report.requests} requests, ${report.duplicates} duplicates`,
+    `delivery     ${seconds === 0 ? "-" : megabytesPerSecond.toFixed(1)} MB/s, redundancy ${redundancy === null ? "-" : redundancy.toFixed(4)}, ${report.requests} requests, ${report.duplicates} duplicates`,
     ...(report.peakBytesPerDevice === null ? [] : [formatCost(report)]),
     ...failures
       .filter(({ code }) => code !== "Unfinished" || !report.interrupted)

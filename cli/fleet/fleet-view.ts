@@ -22,9 +22,10 @@ const BAR_CELLS = 40;
 export function openFleetView({ devices, json }: FleetFlags, bytesPerDevice: number | undefined): FleetView {
   if (json) return { show: () => {}, stop: () => {} };
   const size = bytesPerDevice === undefined ? "" : `, ${bytesPerDevice} bytes each`;
-  tell(`${devices} devices${size}; Ctrl-C ends the run with its report`);
+  tell(`${devices} ${devices === 1 ? "device" : "devices"}${size}; Ctrl-C ends the run with its report`);
   const progress = new FleetProgress({ devices, bytesPerDevice });
-  const isTerminal = process.stderr.isTTY === true;
+  // One that does not know its size shows nothing that stays in place.
+  const isTerminal = process.stderr.isTTY === true && process.stderr.rows > 0;
   const update = isTerminal ? createLogUpdate(process.stderr) : undefined;
   const draw = (): void => {
     const state = progress.state();

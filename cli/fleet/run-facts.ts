@@ -16,6 +16,7 @@ export interface RunDescription {
 const GIBIBYTE = 1024 ** 3;
 /** The scheme of a URL, and the user and password after it. */
 const URL_SECRETS = /^((?:--broker=)?\w+:\/\/)[^/]*@/;
+const NO_SECRETS = "$1USER:PASSWORD@";
 
 /** Describes a run; of a virtual one nothing that depends on the machine. */
 export function describeRun({ flags, startedAtMs, interrupted, incidents, server }: RunDescription): FleetRunFacts {
@@ -38,10 +39,10 @@ export function describeRun({ flags, startedAtMs, interrupted, incidents, server
   };
 }
 
-/** The command line as a shell takes it, with the seed that was drawn when none was given, and without secrets. */
+/** The command line as a shell takes it, with the seed that was drawn when none was given, and words in place of secrets. */
 export function formatCommand(args: readonly string[], seed: number): string {
   const hasSeed = args.some((arg) => arg === "--seed" || arg.startsWith("--seed="));
-  const words = args.map((arg) => arg.replace(URL_SECRETS, "$1"));
+  const words = args.map((arg) => arg.replace(URL_SECRETS, NO_SECRETS));
   return ["otastream", ...words, ...(hasSeed ? [] : ["--seed", `${seed}`])].map(quote).join(" ");
 }
 

@@ -3,7 +3,7 @@ import type { FleetOutcome } from "../../device/fleet/fleet-outcome.ts";
 import type { FleetPlan } from "../../device/fleet/fleet-plan.ts";
 import type { FleetRunFacts } from "../../device/fleet/fleet-report.ts";
 import { probeBroker } from "../../device/fleet/fleet-sockets.ts";
-import { systemClock } from "../../shared/clock.ts";
+import { type Clock, systemClock } from "../../shared/clock.ts";
 import { openLog } from "../terminal.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
 import { type FleetImage, firstStreamVersion } from "./fleet-image.ts";
@@ -29,10 +29,19 @@ export interface SocketRunOptions {
   readonly signal: AbortSignal;
 }
 
+/** Its timers end nothing late: what waits for an answer is a socket. */
+const patientClock: Clock = {
+  ...systemClock,
+  setTimer(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs).unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
 /** Runs a plan against the broker it names. Rejects with OtaError `BrokerUnreachable` when nobody answers there. */
 export async function runAgainstBroker(options: SocketRunOptions): Promise<FleetRun> {
   const { flags, plan, signal } = options;
-  await probeBroker({ plan, clock: systemClock, log: openLog(flags.logLevel), signal });
+  await probeBroker({ plan, clock: patientClock, log: openLog(flags.logLevel), signal });
   return await generate(options, undefined, () => {});
 }
 

@@ -37,7 +37,10 @@ export interface FleetReport {
   readonly devices: number;
   readonly completed: number;
   readonly failed: number;
-  /** Payload bytes sent to devices over the bytes they kept; 1 is the least. Null when no device kept any. */
+  /**
+   * Payload bytes sent to devices over the bytes they kept; 1 is the least. Devices that were cut short are left out.
+   * Null when no other kept any.
+   */
   readonly redundancy: number | null;
   /** From the first device's beginning, or from the moment when all began together, to the last one's end. */
   readonly seconds: number;
@@ -83,7 +86,9 @@ export function buildReport(plan: FleetPlan, outcomes: readonly FleetOutcome[], 
   const completed = perDevice.filter((device) => device.failure === undefined);
   const times = completionTimes(perDevice);
   const seconds = round((durationMs - beganMs) / 1000);
-  const keptBytes = sumOf(perDevice, (device) => device.bytes);
+  // What was on its way when a device was cut short is neither kept nor wasted.
+  const whole = perDevice.filter((device) => device.failure?.code !== "Unfinished");
+  const keptBytes = sumOf(whole, (device) => device.bytes);
   const verifiedBytes = sumOf(completed, (device) => device.bytes);
   const isMeasured = !facts.isVirtual && outcomes.every((outcome) => outcome.cpuMs !== undefined);
   const generatorCpuShares = isMeasured ? outcomes.map(cpuShare) : [];
@@ -93,7 +98,7 @@ export function buildReport(plan: FleetPlan, outcomes: readonly FleetOutcome[], 
     devices: plan.devices,
     completed: completed.length,
     failed: plan.devices - completed.length,
-    redundancy: keptBytes === 0 ? null : round(sumOf(perDevice, (device) => device.sentBytes) / keptBytes),
+    redundancy: keptBytes === 0 ? null : round(sumOf(whole, (device) => device.sentBytes) / keptBytes),
     seconds,
     megabytesPerSecond: seconds === 0 ? 0 : round(verifiedBytes / 1e6 / seconds),
     p50Ms: nearestRank(times, 50),

@@ -69,6 +69,9 @@ const FIGURES: ReadonlyMap<string, Figure> = new Map<string, Figure>([
   ["timeouts", { read: (report) => report.timeouts, unit: "", units: {} }],
 ]);
 
+/** What an assertion can be about. */
+export const ASSERTED_FIGURES: readonly string[] = [...FIGURES.keys()];
+
 const COMPARE: Readonly<Record<Comparison, (value: number, limit: number) => boolean>> = {
   "<": (value, limit) => value < limit,
   "<=": (value, limit) => value <= limit,
@@ -88,7 +91,7 @@ export function parseAssertion(text: string): ReportAssertion {
   }
   const [, name = "", comparison, number, unit = ""] = parts;
   const figure = FIGURES.get(name);
-  if (figure === undefined) throw wrong(text, `names ${name}; known figures are ${[...FIGURES.keys()].join(", ")}`);
+  if (figure === undefined) throw wrong(text, `names ${name}; known figures are ${ASSERTED_FIGURES.join(", ")}`);
   const isShare = unit === "%" && figure.hasShare === true;
   const convert = isShare ? percent : conversionOf(figure, unit);
   if (convert === undefined || (unit === "" && figure.needsUnit)) {

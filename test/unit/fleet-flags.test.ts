@@ -30,6 +30,10 @@ describe("flags", () => {
     ["a broker and its stream", BROKER],
     ["a broker over TLS with the real library", { ...BROKER, broker: "mqtts://u:p@host", connection: "mqttjs" }],
     ["a virtual clock", { virtual: true, size: 1000 }],
+    [
+      "disconnects on a virtual clock on which time passes",
+      { virtual: true, faults: { disconnectEveryMs: 9, latencyMs: 1 } },
+    ],
     ["a disk", { store: "disk", out: "images" }],
   ])("go together: %s", (_name, part) => expect(() => checkFlags({ ...FLAGS, ...part })).not.toThrow());
 
@@ -47,6 +51,13 @@ describe("flags", () => {
     ["--processes must be at most --devices, which is 10, not 11", { processes: 11 }],
     ["use --connection mqttjs", { ...BROKER, broker: "ws://127.0.0.1:8083" }],
     ["use --connection mqttjs", { ...BROKER, broker: "mqtt://user:secret@127.0.0.1" }],
+    ["--disconnect-every needs time to pass", { virtual: true, faults: { disconnectEveryMs: 1000 } }],
+    ["--reboot-every needs time to pass", { virtual: true, faults: { rebootEveryMs: 1000 } }],
+    ["--report and --html need a file each", { report: "a", html: "a" }],
+    [
+      "--block-size must be a power of two for --client ota-v3.4, not 5000",
+      { blockSize: 5000, client: [{ name: "ota-v3.4", share: 1 }] },
+    ],
     ["--store disk is for the client otastream", { store: "disk", client: [{ name: "ota-v3.4", share: 1 }] }],
   ])("do not: %s", (message, part) => expect(() => checkFlags({ ...FLAGS, ...part })).toThrow(message));
 });
@@ -62,7 +73,7 @@ describe("the command that repeats a run", () => {
     "shows no secret of a broker",
     (...args) => {
       const command = formatCommand(["fleet", ...args, "--seed", "1"], 1);
-      expect(command).toMatch(/^otastream fleet --broker[ =]mqtts:\/\/host:8883\/ --seed 1$/);
+      expect(command).toMatch(/^otastream fleet --broker[ =]mqtts:\/\/USER:PASSWORD@host:8883\/ --seed 1$/);
     },
   );
 
