@@ -75,6 +75,7 @@ class FleetRun {
   private ended = 0;
   private rampTimer: Timer | undefined;
   private sampleTimer: Timer | undefined;
+  private sampleDueMs = Number.POSITIVE_INFINITY;
   private isStopped = false;
   private readonly meter: FleetMeter;
   private releasedAtMs: number | undefined;
@@ -88,7 +89,7 @@ class FleetRun {
     this.heat = new HeatMap(this.indexes.length, this.beganAtMs);
     this.meter = new FleetMeter(options.probe ?? (network === undefined ? systemProbe : undefined));
     this.job = new FleetJob({
-      network: network ?? openFleetSockets(options),
+      network: network ?? openFleetSockets({ ...options, clock: this.watchfulClock() }),
       streamId: plan.streamId,
       format: plan.format,
       blockSizeBytes: plan.blockSizeBytes,
@@ -117,6 +118,7 @@ class FleetRun {
     this.rampTimer?.cancel();
     this.sampleTimer?.cancel();
     this.crew.calm();
+    this.sampleDueMs = Number.POSITIVE_INFINITY;
     await Promise.all(this.members.map(({ member }) => member.running));
     return this.outcome();
   }
@@ -196,8 +198,26 @@ class FleetRun {
     this.over.resolve();
   }
 
+  /**
+   * The clock, and a sample when one is overdue by as much again: with thousands of sockets to read, timers wait for
+   * seconds.
+   */
+  private watchfulClock(): Clock {
+    const { clock } = this;
+    return {
+      ...clock,
+      monotonicMs: () => {
+        const nowMs = clock.monotonicMs();
+        if (nowMs > this.sampleDueMs) this.sample();
+        return nowMs;
+      },
+    };
+  }
+
   private sample(): void {
     const { onSnapshot, network, sampleMs = network === undefined ? SAMPLE_MS : VIRTUAL_SAMPLE_MS } = this.options;
+    this.sampleTimer?.cancel();
+    this.sampleDueMs = this.clock.monotonicMs() + 2 * sampleMs;
     const snapshot = this.snapshot();
     this.timeline.add(snapshot);
     onSnapshot?.(snapshot);
