@@ -141,11 +141,11 @@ describe("a virtual fleet", () => {
   });
 
   it("brings 1,000 devices home through bad links, reboots and disconnects, with the simulator's redundancy", async () => {
-    const faults = ["--loss", "3%", "--reboot-every", "10m", "--disconnect-every", "5m"];
+    const faults = ["--loss", "4.35%", "--reboot-every", "10m", "--disconnect-every", "5m"];
     const flags = ["--virtual", "--devices", "1000", "--link", "lte-m:70,nb-iot:30", "--seed", "1", ...faults];
     const run = await runFleet("thousand", flags);
     expectAllDone(run, 1000);
-    // docs/SIMULATION.md has 1.0533 for 5 % in all; these links lose up to 2 % themselves, and disconnects cost a little.
+    // docs/SIMULATION.md has 1.0533 for 5 % in all; these links lose 0.65 % themselves.
     expect(run.report.redundancy).toBeGreaterThan(1.0533 * 0.9);
     expect(run.report.redundancy).toBeLessThan(1.0533 * 1.1);
   });
