@@ -23,7 +23,7 @@ export interface Demand {
 
 /** Open files of a process beside its devices' sockets: modules, listeners, storage connections, pipes. */
 const SPARE_FILES = 200;
-/** Share of an address's ports that is counted on: closed connections keep theirs for a minute. */
+/** Share of an address's ports that is counted on; other programs have some. A broker that closes first leaves none in TIME_WAIT. */
 const USABLE_PORTS = 0.9;
 /** Every address of 127.0.0.0/8 is this machine's on Linux. */
 const MOST_LOOPBACK_ADDRESSES = 250;
