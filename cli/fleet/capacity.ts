@@ -17,6 +17,8 @@ export interface Demand {
   readonly brokerHost: string;
   /** The server is a process of this run. */
   readonly hasOwnServer: boolean;
+  /** The connections can be made from an address of the run's choice. */
+  readonly choosesAddress: boolean;
   /** Files that one device keeps open beside its connection. */
   readonly filesPerDevice: number;
 }
@@ -49,11 +51,11 @@ export async function readMachineLimits(): Promise<MachineLimits> {
  */
 export function planAddresses(demand: Demand, limits: MachineLimits): string[] {
   refuseFiles(demand, limits);
-  const { devices, brokerHost } = demand;
+  const { devices, brokerHost, choosesAddress } = demand;
   const perAddress = limits.ports === undefined ? Number.POSITIVE_INFINITY : Math.floor(limits.ports * USABLE_PORTS);
   if (devices <= perAddress) return [];
   const addresses = Math.ceil(devices / perAddress);
-  if (isLoopback(brokerHost) && addresses <= MOST_LOOPBACK_ADDRESSES) {
+  if (choosesAddress && isLoopback(brokerHost) && addresses <= MOST_LOOPBACK_ADDRESSES) {
     return Array.from({ length: addresses }, (_, index) => `127.0.0.${index + 1}`);
   }
   throw new OtaError(

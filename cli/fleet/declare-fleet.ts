@@ -1,6 +1,6 @@
 /** Declares `otastream fleet` and its flags. */
 import { randomBytes } from "node:crypto";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { DEVICE_PROFILES } from "../../device/fleet/device-profiles.ts";
 import { FLEET_CLIENTS } from "../../device/fleet/fleet-clients.ts";
 import { LINK_PROFILES } from "../../device/fleet/link-profiles.ts";
@@ -72,7 +72,8 @@ function declareLoad(command: Command): void {
     )
     .option("--format <FORMAT>", "cbor or json", read.format, "cbor")
     .addOption(
-      new Option("--client <MIX>", `client models, name:share,...: ${Object.keys(FLEET_CLIENTS).join(", ")}`)
+      command
+        .createOption("--client <MIX>", `client models, name:share,...: ${Object.keys(FLEET_CLIENTS).join(", ")}`)
         .argParser(mixOf("--client", Object.keys(FLEET_CLIENTS)))
         .default([], "otastream"),
     )
@@ -100,12 +101,14 @@ function declareLoad(command: Command): void {
 function declareNetwork(command: Command): void {
   command
     .addOption(
-      new Option("--link <MIX>", `links, name:share,...: ${Object.keys(LINK_PROFILES).join(", ")}`)
+      command
+        .createOption("--link <MIX>", `links, name:share,...: ${Object.keys(LINK_PROFILES).join(", ")}`)
         .argParser(mixOf("--link", Object.keys(LINK_PROFILES)))
         .default([], "none"),
     )
     .addOption(
-      new Option("--device <MIX>", `kinds of device, name:share,...: ${Object.keys(DEVICE_PROFILES).join(", ")}`)
+      command
+        .createOption("--device <MIX>", `kinds of device, name:share,...: ${Object.keys(DEVICE_PROFILES).join(", ")}`)
         .argParser(mixOf("--device", Object.keys(DEVICE_PROFILES)))
         .default([], "linux"),
     )
@@ -152,10 +155,11 @@ function declareReport(command: Command): void {
       0,
     )
     .addOption(
-      new Option(
-        "--assert <CONDITION>",
-        `exit status 1 unless it holds; repeatable; like 'p99<30s' or 'redundancy<1.1'; of ${ASSERTED_FIGURES.join(", ")}`,
-      )
+      command
+        .createOption(
+          "--assert <CONDITION>",
+          `exit status 1 unless it holds; repeatable; like 'p99<30s' or 'redundancy<1.1'; of ${ASSERTED_FIGURES.join(", ")}`,
+        )
         .argParser(read.repeated(parseAssertion))
         .default([], "none"),
     );

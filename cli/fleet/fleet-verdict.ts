@@ -22,7 +22,7 @@ export function judge(report: FleetReport, { allowFailures, assert, json }: Flee
 }
 
 /** The report in a few lines. */
-export function formatSummary(report: FleetReport): string[] {
+function formatSummary(report: FleetReport): string[] {
   const { devices, completed, failed, seconds, megabytesPerSecond, redundancy, p50Ms, p99Ms, failures, limits } =
     report;
   const ms = (value: number | null): string => (value === null ? "-" : `${Math.round(value)} ms`);

@@ -87,7 +87,7 @@ class Generators {
       else if (message.on === "gathered") this.noteGathered(child);
       else view.show(part, message.snapshot, message.durationsMs);
     });
-    child.once("error", outcome.reject);
+    child.on("error", outcome.reject);
     // Its last message may come after its exit, and never after its disconnect.
     void Promise.all([once(child, "exit"), once(child, "disconnect")]).then(() => outcome.resolve(undefined));
     tellChild(child, { do: "run", plan, slice: { part, parts: processes }, logLevel });

@@ -37,11 +37,12 @@ export async function makePlan(flags: FleetFlags, directory: string): Promise<Fl
   };
 }
 
-async function chooseAddresses({ broker, devices, processes, store }: FleetFlags): Promise<string[]> {
+async function chooseAddresses({ broker, devices, processes, store, connection }: FleetFlags): Promise<string[]> {
   const demand = {
     devices,
     processes,
     brokerHost: broker === undefined ? "127.0.0.1" : new URL(broker).hostname,
+    choosesAddress: connection === "lean",
     hasOwnServer: broker === undefined,
     filesPerDevice: store === "disk" ? FILES_PER_DISK_DEVICE : 0,
   };

@@ -46,7 +46,9 @@ export class Disturbances implements Timed {
     }
     if (nowMs >= this.rebootAtMs) {
       const { reboots } = member.stats;
-      member.reboot(SHORTEST_DOWN_MS + randomFraction(options.rebootRandom) * (LONGEST_DOWN_MS - SHORTEST_DOWN_MS));
+      const downMs = SHORTEST_DOWN_MS + randomFraction(options.rebootRandom) * (LONGEST_DOWN_MS - SHORTEST_DOWN_MS);
+      // A boot has new patience: without a broker, reboots would put off the end for ever.
+      if (member.isConnected) member.reboot(downMs);
       options.tally.reboot += member.stats.reboots - reboots;
       this.rebootAtMs = this.nextReboot(nowMs);
     }

@@ -8,6 +8,7 @@ const DEMAND: Demand = {
   processes: 1,
   brokerHost: "127.0.0.1",
   hasOwnServer: true,
+  choosesAddress: true,
   filesPerDevice: 0,
 };
 
@@ -17,6 +18,11 @@ describe("addresses", () => {
   it("takes several loopback addresses where the ports of one are short", () => {
     const demand = { ...DEMAND, devices: 60_000, processes: 4, hasOwnServer: false };
     expect(planAddresses(demand, LIMITS)).toEqual(["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
+  });
+
+  it("refuses more devices than ports where the library chooses the address", () => {
+    const demand = { ...DEMAND, devices: 60_000, processes: 4, hasOwnServer: false, choosesAddress: false };
+    expect(() => planAddresses(demand, LIMITS)).toThrow("--devices 60000 does not fit: one address has 28232 ports");
   });
 
   it("refuses more devices than ports where the broker is elsewhere", () => {
