@@ -74,6 +74,31 @@ describe("a fleet on a virtual clock", () => {
     expect(devices.map(({ startedMs }) => startedMs)).toEqual([0, 250, 500, 750, 1000, 1250, 1500, 1750, 2000, 2250]);
   });
 
+  it("lets all begin at one moment, whatever they are", async () => {
+    const clients = [
+      { name: "otastream", share: 1 },
+      { name: "ota-v3.4", share: 1 },
+    ];
+    let gathered = 0;
+    const onGathered = async (): Promise<void> => {
+      gathered++;
+    };
+    const plan = virtualPlan({
+      together: true,
+      rampDevicesPerSecond: 4,
+      clients,
+      faults: { rebootEveryMs: 50, latencyMs: 5 },
+    });
+    const { devices, releasedMs } = await runVirtualFleet(plan, FILES, { onGathered });
+    expect({ gathered, releasedMs }).toEqual({ gathered: 1, releasedMs: 2250 });
+    expect(devices.map(({ connectedMs }) => connectedMs)).toEqual(devices.map((_, index) => index * 250));
+    for (const device of devices) {
+      expect(device).toMatchObject({ startedMs: 2250, files: 2 });
+      expect(device.failure, device.thing).toBeUndefined();
+      expect(device.firstBlockMs).toBeGreaterThan(2250);
+    }
+  });
+
   it("draws for a device the same in whatever slice it is", async () => {
     const whole = await runVirtualFleet(EVERYTHING, FILES);
     const part = await runVirtualFleet(EVERYTHING, FILES, { slice: { part: 1, parts: 3 } });

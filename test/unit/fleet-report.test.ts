@@ -45,6 +45,13 @@ describe("a report's figures", () => {
     expect(report.perDevice.map(({ thing }) => thing)).toEqual(["fleet-0", "fleet-1", "fleet-2", "fleet-3"]);
   });
 
+  it("leave out what was on its way to devices that were cut short", () => {
+    const failure = { code: "Unfinished", message: "cut" } as const;
+    const cut = device("fleet-1", { failure, bytes: 100, sentBytes: 900 });
+    expect(reportOf([{ devices: [device("fleet-0"), cut] }]).redundancy).toBe(1.1);
+    expect(reportOf([{ devices: [cut] }]).redundancy).toBeNull();
+  });
+
   it("count from the moment when all began together", () => {
     const failure = { code: "BrokerUnreachable", message: "refused" } as const;
     const together = { releasedMs: 1100, cpuMs: 500 };
