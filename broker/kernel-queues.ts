@@ -15,19 +15,21 @@ export interface KernelQueues {
 }
 
 const WORTH_A_LOOK_BYTES = 64 * 1024 * 1024;
+/** Where the kernel does not say when it begins to ration. */
 const NO_ROOM_BYTES = 1024 * 1024 * 1024;
 const PAGE_BYTES = 4096;
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 /** Opens the books, or returns undefined where there are none. */
 export function openKernelQueues(): KernelQueues | undefined {
-  const limitPages = Number(readText("/proc/sys/net/ipv4/tcp_mem").split(/\s/, 1)[0]);
+  const [lowBytes = NaN, pressureBytes = NaN] = readText("/proc/sys/net/ipv4/tcp_mem")
+    .split(/\s+/)
+    .map((pages) => Number(pages) * PAGE_BYTES);
   if (socketPages() === undefined || readText(TABLES[0] as string) === "") return undefined;
-  const limitBytes = limitPages * PAGE_BYTES || NO_ROOM_BYTES;
   return {
-    // What the kernel gives to sockets before it begins to ration, and a quarter of that, on a small machine.
-    worthALookBytes: Math.min(WORTH_A_LOOK_BYTES, limitBytes / 4),
-    noRoomBytes: Math.min(NO_ROOM_BYTES, limitBytes),
+    worthALookBytes: Math.min(WORTH_A_LOOK_BYTES, lowBytes / 4 || WORTH_A_LOOK_BYTES),
+    // From here on the kernel rations the memory of everybody.
+    noRoomBytes: pressureBytes || NO_ROOM_BYTES,
     totalBytes: () => (socketPages() ?? 0) * PAGE_BYTES,
     sendQueues: () => {
       const queues = new Map<string, number>();

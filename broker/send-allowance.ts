@@ -3,8 +3,8 @@ import type { Clock, Timer } from "../shared/clock.ts";
 import type { ClientLink } from "./client-link.ts";
 import type { KernelQueues } from "./kernel-queues.ts";
 
-/** What may be unacknowledged for a device that is stuck, or not trusted where that matters: two answers. */
-const LEAST_ALLOWANCE_BYTES = 256 * 1024;
+/** What may be unacknowledged for a device that is stuck, or not trusted where that matters: an answer. */
+const LEAST_ALLOWANCE_BYTES = 128 * 1024;
 /** A device that took so much reads: a receive buffer that nobody reads does not grow to it by itself. */
 const TRUSTED_FROM_BYTES = 512 * 1024;
 /** The memory of all sockets is looked at each time so much was written. */
@@ -13,6 +13,8 @@ const WRITTEN_PER_CHECK_BYTES = 4 * 1024 * 1024;
 const LONGEST_SHARE = 1 / 10;
 /** ...and so much at once, in milliseconds. */
 const LONGEST_BURST_MS = 50;
+/** How soon is looked whether a device that nobody waits for reads. */
+const UNHURRIED_INTERVAL_MS = 25;
 /** Time for a device to take something between two looks. */
 const SHORTEST_INTERVAL_MS = 5;
 /** How often is looked while the same devices are held, or everybody is trusted. */
@@ -20,9 +22,9 @@ const HELD_INTERVAL_MS = 250;
 
 /**
  * A socket accepts megabytes for a client that reads nothing, and Node cannot tell it not to. While the sockets of the
- * machine take little, nobody is limited. From 64 MiB on, a device is stuck that has more than 256 KiB unacknowledged
+ * machine take little, nobody is limited. From 64 MiB on, a device is stuck that has more than 128 KiB unacknowledged
  * and did not take enough to be rid of them within a quarter of a second: what it is owed beyond waits here. From
- * 1 GiB on, so does what is owed to a device that was not seen to take 512 KiB yet.
+ * where the kernel begins to ration, so does what is owed to a device that was not seen to take 512 KiB yet.
  */
 export class SendAllowance {
   private readonly kernel: KernelQueues | undefined;
@@ -64,9 +66,9 @@ export class SendAllowance {
     this.writtenBytes += bytes;
     if (this.kernel === undefined) return;
     if (this.pressure !== "none" && !link.isTrusted && link.unseenBytes >= LEAST_ALLOWANCE_BYTES) {
-      link.isHeld ||= this.pressure === "much";
+      if (this.pressure === "much") link.isHeld = true;
       this.heldIntervalMs = SHORTEST_INTERVAL_MS;
-      this.lookWithin(this.kernel, 0);
+      this.lookWithin(this.kernel, link.isHeld ? 0 : UNHURRIED_INTERVAL_MS);
     } else if (this.writtenBytes >= WRITTEN_PER_CHECK_BYTES) {
       this.writtenBytes = 0;
       // Nothing hurries: a device that is trusted and stops has what a socket takes at once, anyway.

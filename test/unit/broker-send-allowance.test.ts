@@ -77,10 +77,10 @@ describe("SendAllowance", () => {
     expect(looks).toBe(0);
   });
 
-  it("stops at 256 KiB for a device that takes nothing, once there is no room, and goes on when it takes them", () => {
+  it("stops at 128 KiB for a device that takes nothing, once there is no room, and goes on when it takes them", () => {
     limit();
     const frozen = connect();
-    expect(write(frozen, 10 * MIB)).toBe(256 * KIB);
+    expect(write(frozen, 10 * MIB)).toBe(128 * KIB);
     pass(5_000);
     expect(again).toEqual([]);
     const { progressCount } = frozen;
@@ -88,21 +88,21 @@ describe("SendAllowance", () => {
     pass(250);
     expect(frozen.progressCount).toBe(progressCount + 1);
     expect(again).toEqual([frozen]);
-    expect(write(frozen, 2 * MIB)).toBe(256 * KIB);
+    expect(write(frozen, 2 * MIB)).toBe(128 * KIB);
   });
 
   it("trusts new devices while there is some room, and holds those that turn out to be stuck", () => {
     limit(65 * MIB);
     const [stuck, fast] = [connect(), connect()];
-    for (let answer = 0; answer < 10; answer++) {
+    for (let answer = 0; answer < 50; answer++) {
       expect(write(fast, MIB)).toBe(MIB);
       queues.set(fast.socketKey, 0);
-      write(stuck, MIB);
+      write(stuck, 64 * KIB);
       pass(1);
     }
     expect(stuck.isHeld).toBe(true);
     expect(stuck.unseenBytes).toBeLessThanOrEqual(6 * MIB);
-    queues.set(stuck.socketKey, 256 * KIB);
+    queues.set(stuck.socketKey, 128 * KIB);
     pass(250);
     expect(again).toContain(stuck);
   });
@@ -112,16 +112,21 @@ describe("SendAllowance", () => {
     pass(5_000);
     expect(frozen.isHeld).toBe(true);
     const fast = connect();
-    expect(write(fast, MIB)).toBe(256 * KIB);
+    expect(write(fast, MIB)).toBe(128 * KIB);
     queues.set(fast.socketKey, 0);
     pass(5);
     expect(again).toEqual([fast]);
-    expect(write(fast, MIB)).toBe(256 * KIB);
+    expect(write(fast, MIB)).toBe(128 * KIB);
     queues.set(fast.socketKey, 0);
     pass(5);
     expect(again).toEqual([fast, fast]);
+    for (let answer = 0; answer < 2; answer++) {
+      expect(write(fast, MIB)).toBe(128 * KIB);
+      queues.set(fast.socketKey, 0);
+      pass(5);
+    }
     for (let answer = 0; answer < 100; answer++) {
-      expect(write(fast, 256 * KIB)).toBe(256 * KIB);
+      expect(write(fast, 128 * KIB)).toBe(128 * KIB);
       queues.set(fast.socketKey, 0);
       pass(1);
     }
@@ -131,9 +136,9 @@ describe("SendAllowance", () => {
   it("holds a device that it trusted once it is seen not to take what it has, and not while it does", () => {
     limit();
     const [stopping, draining] = [connect(), connect()];
-    for (let answer = 0; answer < 2; answer++) {
+    for (let answer = 0; answer < 4; answer++) {
       for (const link of [stopping, draining]) {
-        write(link, 256 * KIB);
+        write(link, 128 * KIB);
         queues.set(link.socketKey, 0);
       }
       pass(250);
