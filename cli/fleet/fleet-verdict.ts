@@ -17,7 +17,9 @@ export function judge(report: FleetReport, { allowFailures, assert, json }: Flee
   for (const { message } of broken) tell(`otastream: ${message}`);
   const tooMany = report.failed > allowFailures;
   if (tooMany)
-    tell(`otastream: ${report.failed} of ${report.devices} devices failed, --allow-failures is ${allowFailures}`);
+    tell(
+      `otastream: ${report.failed} of ${report.devices} devices did not complete, --allow-failures is ${allowFailures}`,
+    );
   if (tooMany || broken.length > 0) process.exitCode = 1;
 }
 
@@ -37,7 +39,7 @@ function formatSummary(report: FleetReport): string[] {
       .filter(({ code }) => code !== "Unfinished" || !report.interrupted)
       .map(
         ({ code, count, message, things }) =>
-          `failed       ${count} x ${code}: ${message} (${things.slice(0, 3).join(", ")}${count > 3 ? ", ..." : ""})`,
+          `${(code === "Unfinished" ? "unfinished" : "failed").padEnd(13)}${count} x ${code}: ${message} (${things.slice(0, 3).join(", ")}${count > 3 ? ", ..." : ""})`,
       ),
     ...limits.map((limit) => `limit        ${limit}`),
     `repeat       ${report.command}`,
