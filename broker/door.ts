@@ -205,8 +205,7 @@ export class Door {
     this.aedes.on("subscribe", (subscriptions, client) => {
       const link = this.linkOf(client);
       link.subscriptionsChanged();
-      const count = Object.keys((client as SubscribedClient).subscriptions).length;
-      const reason = this.quotas?.refuseSubscribe(link, subscriptions.length, count);
+      const reason = this.quotas?.refuseSubscribe(link, subscriptions.length, countSubscriptions(client));
       if (reason !== undefined) link.destroy(reason);
     });
     this.aedes.on("clientReady", (client) => this.openLane(client as TimedClient));
@@ -248,10 +247,15 @@ export class Door {
   }
 }
 
+function countSubscriptions(client: Client): number {
+  return Object.keys((client as SubscribedClient).subscriptions).length;
+}
+
 function countRefusal(client: Client, link: ClientLink): string | undefined {
   if (link.role.kind === "observer") return undefined;
-  const count = Object.keys((client as SubscribedClient).subscriptions).length;
-  return count < MAX_SUBSCRIPTIONS ? undefined : `a thing has at most ${MAX_SUBSCRIPTIONS} subscriptions`;
+  return countSubscriptions(client) < MAX_SUBSCRIPTIONS
+    ? undefined
+    : `a thing has at most ${MAX_SUBSCRIPTIONS} subscriptions`;
 }
 
 /** Off the wire a payload is bytes; only Aedes's own messages may be text. */

@@ -1,15 +1,16 @@
 /** `otastream demo`: the whole way of a firmware image, from storage to a verified file, in one command. */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { DownloadedFile } from "../device/file-receiver.ts";
 import type { Log } from "../shared/log.ts";
 import { formatChecksum } from "../shared/protocol/block-checksums.ts";
 import { OtaError } from "../shared/protocol/errors.ts";
 import { download } from "./download-command.ts";
+import { PRIVATE_REGION, privateServer } from "./private-server.ts";
 import { publishFiles } from "./publish-command.ts";
 import { type Server, startServer } from "./server.ts";
+import { makeTemporaryDirectory } from "./temporary-directory.ts";
 import { interruption, print, tell, untilAborted } from "./terminal.ts";
 
 /** What the command line says. */
@@ -23,14 +24,13 @@ export interface DemoOptions {
 
 const STREAM_ID = "demo";
 const BLOCK_SIZE_BYTES = 4096;
-const REGION = "us-east-1";
 const FIRMWARE_PACKAGE = "@pybricks/firmware";
 
 /** Runs the demo; rejects with OtaError when anything is not as it should be. */
 export async function runDemo(options: DemoOptions): Promise<void> {
   const signal = interruption();
   const files = options.files.length > 0 ? options.files : await findFirmware();
-  const directory = await createDemoDirectory();
+  const directory = await makeTemporaryDirectory("demo");
   try {
     const server = await startDemoServer(directory, options.log);
     try {
@@ -44,31 +44,8 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   }
 }
 
-async function createDemoDirectory(): Promise<string> {
-  const path = join(tmpdir(), "otastream-demo-");
-  return mkdtemp(path).catch((cause: NodeJS.ErrnoException) => {
-    const message = `${tmpdir()}, the directory for temporary files, cannot be written: ${cause.code ?? cause.message}`;
-    throw new OtaError("OutputNotWritable", message, { cause });
-  });
-}
-
 function startDemoServer(directory: string, log: Log): Promise<Server> {
-  return startServer({
-    host: "127.0.0.1",
-    mqttPort: 0,
-    wsPort: 0,
-    httpPort: 0,
-    s3Port: 0,
-    dataDir: join(directory, "server"),
-    s3Endpoints: [],
-    observers: ["observer"],
-    control: { region: REGION, accountId: "123456789012" },
-    profile: "lenient",
-    cacheBytes: 64 * 1024 * 1024,
-    checkIntervalMs: 1000,
-    serveStaleMs: 0,
-    log,
-  });
+  return startServer({ ...privateServer(join(directory, "server"), log), observers: ["observer"] });
 }
 
 async function showDelivery(
@@ -88,7 +65,7 @@ async function showDelivery(
       bucket: "otastream",
       endpoint: http,
       s3Endpoint: s3,
-      region: REGION,
+      region: PRIVATE_REGION,
       json: false,
     },
     (line) => tell(`storage   ${line}`),

@@ -26,7 +26,9 @@ export async function copyUnchangedBlocks(options: BaseImageOptions): Promise<nu
   try {
     let copied = 0;
     const buffer = new Uint8Array(blockSizeBytes);
-    const missing = (from: number): number => nextClearBit(store.heldBlocks, from, checksums.length);
+    // A copy; what is written meanwhile is behind the search.
+    const held = store.heldBlocks;
+    const missing = (from: number): number => nextClearBit(held, from, checksums.length);
     for (let blockId = missing(0); blockId >= 0; blockId = missing(blockId + 1)) {
       const block = buffer.subarray(0, store.lengthOf(blockId));
       const bytes = await base.read(blockId * blockSizeBytes, block);

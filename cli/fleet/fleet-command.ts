@@ -1,11 +1,9 @@
 /** `otastream fleet`: many simulated devices fetch one stream, are watched, and end in a report. */
 import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { FleetPlan } from "../../device/fleet/fleet-plan.ts";
 import { buildReport } from "../../device/fleet/fleet-report.ts";
 import { systemClock } from "../../shared/clock.ts";
+import { makeTemporaryDirectory } from "../temporary-directory.ts";
 import { interruption, openLog } from "../terminal.ts";
 import { checkFlags, type FleetFlags } from "./fleet-flags.ts";
 import { firstStreamVersion, makeImage } from "./fleet-image.ts";
@@ -22,7 +20,7 @@ export async function runFleetCommand(flags: FleetFlags): Promise<void> {
   checkFlags(flags);
   const signal = interruption();
   const reports = await prepareReports(flags);
-  const directory = await mkdtemp(join(tmpdir(), "otastream-fleet-"));
+  const directory = await makeTemporaryDirectory("fleet");
   // A second signal ends the process at once.
   const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   process.once("exit", remove);

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { OtaError } from "../../shared/protocol/errors.ts";
+import { PRIVATE_REGION } from "../private-server.ts";
 import { publishFiles } from "../publish-command.ts";
 import type { Server } from "../server.ts";
 import { describeEnd, forkOwn } from "./child-process.ts";
@@ -53,7 +54,7 @@ export async function startOwnServer(options: OwnServerOptions): Promise<OwnServ
     const settings: ServerProcessOptions = { dataDir: join(directory, "server"), firstStreamVersion, maxFileBytes };
     child.send(settings);
     const { mqtt, http, s3 } = await readyUrls(child);
-    const where = { bucket: "fleet", endpoint: http, s3Endpoint: s3, region: "us-east-1" };
+    const where = { bucket: "fleet", endpoint: http, s3Endpoint: s3, region: PRIVATE_REGION };
     await publishFiles({ streamId, files: [path], ...where, json: true }, () => {});
     child.once("exit", () => {
       // A disconnect from this side is a request to end.

@@ -1,5 +1,6 @@
 /** A server as a process of the fleet's own: serves until the process that started it says so, or is gone. */
 import { systemClock } from "../../shared/clock.ts";
+import { privateServer } from "../private-server.ts";
 import { type Server, startServer } from "../server.ts";
 import { openLog, tellFailure } from "../terminal.ts";
 
@@ -12,7 +13,6 @@ export interface ServerProcessOptions {
 
 /** How old the last look at an object may be: nobody changes it during a run. */
 const CHECK_INTERVAL_MS = 60_000;
-const CACHE_BYTES = 64 * 1024 * 1024;
 const GRACE_MS = 10_000;
 
 let server: Server | undefined;
@@ -25,21 +25,11 @@ process.once("disconnect", () => void end());
 
 async function serve({ dataDir, firstStreamVersion, maxFileBytes }: ServerProcessOptions): Promise<void> {
   try {
+    const options = privateServer(dataDir, openLog("error"));
     server = await startServer({
-      host: "127.0.0.1",
-      mqttPort: 0,
-      wsPort: 0,
-      httpPort: 0,
-      s3Port: 0,
-      dataDir,
-      s3Endpoints: [],
-      observers: [],
-      control: { region: "us-east-1", accountId: "123456789012", firstStreamVersion, maxFileBytes },
-      profile: "lenient",
-      cacheBytes: CACHE_BYTES,
+      ...options,
+      control: { ...options.control, firstStreamVersion, maxFileBytes },
       checkIntervalMs: CHECK_INTERVAL_MS,
-      serveStaleMs: 0,
-      log: openLog("error"),
     });
     process.send?.(server.urls);
   } catch (error) {

@@ -10,8 +10,6 @@ export interface FleetClient {
   readonly name: string;
   /** Makes a model of a stock library for blocks of this many bytes; absent: the session of this project's own agent. */
   readonly createModel?: (blockSizeBytes: number) => ClientModel;
-  /** Answered by a stream of version 1 only. */
-  readonly needsVersion1?: boolean;
 }
 
 /** The clients by name. */
@@ -34,7 +32,6 @@ export const FLEET_CLIENTS = {
   "file-streams-json": {
     name: "file-streams-json",
     createModel: (blockSizeBytes) => createFileStreamsClient({ format: "json", blockSizeBytes }),
-    needsVersion1: true,
   },
   "sliding-bitmap": {
     name: "sliding-bitmap",

@@ -11,6 +11,7 @@ import { systemClock } from "../../shared/clock.ts";
 import { silentLog } from "../../shared/log.ts";
 import { makeFile } from "../support/broker.ts";
 import { type RunningServer, startRunningServer } from "../support/running-server.ts";
+import { makePlan } from "../support/virtual-fleet.ts";
 
 const ORIGINALS = [1, 131_073, 300_001].map(makeFile);
 const ALL_BYTES = 1 + 131_073 + 300_001;
@@ -26,24 +27,14 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 function planOf(plan: Partial<FleetPlan>): FleetPlan {
-  return {
+  return makePlan({
     brokerUrl: server.urls.mqtt,
     streamId: STREAM_ID,
     devices: 5,
-    together: false,
     seed: 7,
-    links: [],
-    deviceProfiles: [],
-    clients: [],
-    faults: {},
-    connection: "lean",
-    store: "verify",
-    blockSizeBytes: 4096,
-    format: "cbor",
-    sourceAddresses: [],
     thingPrefix: "fleet",
     ...plan,
-  };
+  });
 }
 
 const WHOLE = { part: 0, parts: 1 };

@@ -8,7 +8,7 @@ import { VirtualNetwork } from "../../device/fleet/virtual-network.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { silentLog } from "../../shared/log.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
-import { virtualPlan } from "../support/virtual-fleet.ts";
+import { makePlan } from "../support/virtual-fleet.ts";
 
 /** Lets each client connect once, to a broker that never answers a request. */
 class OnceOnlyNetwork extends VirtualNetwork {
@@ -42,7 +42,7 @@ it.each([
 ])("a fleet of %s whose broker is gone ends", async (client, failure) => {
   const clock = new VirtualClock();
   const network = new OnceOnlyNetwork(clock);
-  const plan = virtualPlan({ devices: 5, clients: [{ name: client, share: 1 }], faults: { rebootEveryMs: 60_000 } });
+  const plan = makePlan({ devices: 5, clients: [{ name: client, share: 1 }], faults: { rebootEveryMs: 60_000 } });
   let outcome: FleetOutcome | undefined;
   void runFleet({ plan, slice: { part: 0, parts: 1 }, clock, network, log: silentLog }).then((ended) => {
     outcome = ended;
@@ -75,7 +75,7 @@ it("nothing goes on after the end: the clock has nothing left to do", async () =
   };
   const network = new VirtualNetwork(clock);
   const links = [{ name: "lan", share: 1 }];
-  const plan = virtualPlan({ devices: 5, links, faults: { disconnectEveryMs: 36_000_000, rebootEveryMs: 36_000_000 } });
+  const plan = makePlan({ devices: 5, links, faults: { disconnectEveryMs: 36_000_000, rebootEveryMs: 36_000_000 } });
   let isOver = false;
   void runFleet({ plan, slice: { part: 0, parts: 1 }, clock, network, log: silentLog }).then(() => {
     isOver = true;

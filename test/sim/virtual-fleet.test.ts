@@ -2,13 +2,13 @@ import { describe, expect, it } from "vitest";
 import { FLEET_CLIENTS } from "../../device/fleet/fleet-clients.ts";
 import type { FleetOutcome, FleetSnapshot } from "../../device/fleet/fleet-outcome.ts";
 import { makeFile } from "../support/broker.ts";
-import { runVirtualFleet, virtualPlan } from "../support/virtual-fleet.ts";
+import { makePlan, runVirtualFleet } from "../support/virtual-fleet.ts";
 
 const FILES = [makeFile(1), makeFile(131_073)];
 const ALL_BYTES = 131_074;
 
 /** Everything that a plan can ask for on a virtual clock. */
-const EVERYTHING = virtualPlan({
+const EVERYTHING = makePlan({
   devices: 40,
   seed: 0xf1ee7,
   rampDevicesPerSecond: 20,
@@ -62,7 +62,7 @@ describe("a fleet on a virtual clock", () => {
   });
 
   it("takes no virtual time without links, and the least of everything", async () => {
-    const outcome = await runVirtualFleet(virtualPlan({}), FILES);
+    const outcome = await runVirtualFleet(makePlan({}), FILES);
     expect(outcome.durationMs).toBe(0);
     expect(sentOverBytes(outcome, ALL_BYTES)).toBe(1);
     for (const device of outcome.devices) expect(device).toMatchObject({ blocks: 34, duplicates: 0, timeouts: 0 });
@@ -70,7 +70,7 @@ describe("a fleet on a virtual clock", () => {
   });
 
   it("starts its devices by the ramp", async () => {
-    const { devices } = await runVirtualFleet(virtualPlan({ rampDevicesPerSecond: 4 }), FILES);
+    const { devices } = await runVirtualFleet(makePlan({ rampDevicesPerSecond: 4 }), FILES);
     expect(devices.map(({ startedMs }) => startedMs)).toEqual([0, 250, 500, 750, 1000, 1250, 1500, 1750, 2000, 2250]);
   });
 
@@ -83,7 +83,7 @@ describe("a fleet on a virtual clock", () => {
     const onGathered = async (): Promise<void> => {
       gathered++;
     };
-    const plan = virtualPlan({
+    const plan = makePlan({
       together: true,
       rampDevicesPerSecond: 4,
       clients,
@@ -106,7 +106,7 @@ describe("a fleet on a virtual clock", () => {
       devices.map(({ thing, link, deviceProfile, client }) => `${thing} ${link} ${deviceProfile} ${client}`);
     expect(part.devices).toHaveLength(13);
     expect(traits(whole)).toEqual(expect.arrayContaining(traits(part)));
-    const alone = virtualPlan({ links: EVERYTHING.links, faults: { loss: 0.05 } });
+    const alone = makePlan({ links: EVERYTHING.links, faults: { loss: 0.05 } });
     const ofWhole = await runVirtualFleet(alone, FILES);
     const ofPart = await runVirtualFleet(alone, FILES, { slice: { part: 3, parts: 5 } });
     expect(ofPart.devices).toEqual([ofWhole.devices[3], ofWhole.devices[8]]);
@@ -117,7 +117,7 @@ describe("a fleet on a virtual clock", () => {
     const onSnapshot = (_: FleetSnapshot): void => {
       came++;
     };
-    const plan = virtualPlan({ devices: 3, faults: { bandwidthBytesPerSecond: 1_000 } });
+    const plan = makePlan({ devices: 3, faults: { bandwidthBytesPerSecond: 1_000 } });
     const { timeline, durationMs } = await runVirtualFleet(plan, FILES, { sampleMs: 100, onSnapshot });
     expect(came).toBeGreaterThan(1_200);
     expect(timeline.length).toBeLessThanOrEqual(601);
@@ -128,12 +128,12 @@ describe("a fleet on a virtual clock", () => {
   });
 
   it("stores nothing on disk", async () => {
-    const plan = virtualPlan({ store: "disk", diskDirectory: "/nowhere" });
+    const plan = makePlan({ store: "disk", diskDirectory: "/nowhere" });
     await expect(runVirtualFleet(plan, FILES)).rejects.toMatchObject({ code: "InvalidArgument" });
   });
 
   it("sends as much as the simulator does at 5 % loss", async () => {
-    const plan = virtualPlan({ devices: 200, links: [{ name: "wifi-poor", share: 1 }], faults: { loss: 0.03 } });
+    const plan = makePlan({ devices: 200, links: [{ name: "wifi-poor", share: 1 }], faults: { loss: 0.03 } });
     const outcome = await runVirtualFleet(plan, [makeFile(1024 * 1024)]);
     expect(outcome.timeline.at(-1)).toMatchObject({ done: 200, failed: 0 });
     const redundancy = sentOverBytes(outcome, 1024 * 1024);

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PRIVATE_REGION, privateServer } from "../../cli/private-server.ts";
 import { type Server, type ServerOptions, startServer } from "../../cli/server.ts";
 import { uploadFiles } from "../../publisher/object-store/uploader.ts";
 import { type RecordedLog, recordLog } from "./broker.ts";
@@ -22,7 +23,6 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-const REGION = "us-east-1";
 const BUCKET = "originals";
 const ROLE_ARN = "arn:aws:iam::123456789012:role/otastream";
 
@@ -31,20 +31,7 @@ export async function startRunningServer(overrides: Partial<ServerOptions> = {})
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), "otastream-server-")));
   const log = recordLog();
   const server = await startServer({
-    host: "127.0.0.1",
-    mqttPort: 0,
-    wsPort: 0,
-    httpPort: 0,
-    s3Port: 0,
-    dataDir,
-    s3Endpoints: [],
-    observers: [],
-    control: { region: REGION, accountId: "123456789012" },
-    profile: "lenient",
-    cacheBytes: 64 * 1024 * 1024,
-    checkIntervalMs: 1000,
-    serveStaleMs: 0,
-    log,
+    ...privateServer(dataDir, log),
     ...overrides,
   });
   return {
@@ -64,7 +51,7 @@ async function publish(
   originals: readonly Uint8Array[],
 ): Promise<PublishedStream> {
   const files = originals.map((bytes, fileId) => ({ key: `${streamId}/${fileId}`, bytes }));
-  const uploaded = await uploadFiles({ endpoint: urls.s3, region: REGION, bucket: BUCKET, files });
+  const uploaded = await uploadFiles({ endpoint: urls.s3, region: PRIVATE_REGION, bucket: BUCKET, files });
   const body = {
     roleArn: ROLE_ARN,
     files: uploaded.map(({ bucket, key }, fileId) => ({ fileId, s3Location: { bucket, key } })),

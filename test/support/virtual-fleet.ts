@@ -6,7 +6,7 @@ import type { RunFleetOptions } from "../../device/fleet/run-fleet.ts";
 import { silentLog } from "../../shared/log.ts";
 
 /** A plan of 4 KiB blocks in CBOR, without links, but for what `plan` names. */
-export function virtualPlan(plan: Partial<FleetPlan>): FleetPlan {
+export function makePlan(plan: Partial<FleetPlan>): FleetPlan {
   return {
     brokerUrl: "mqtt://virtual",
     streamId: "virtual",

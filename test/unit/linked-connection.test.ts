@@ -9,7 +9,7 @@ import { newDeviceStats } from "../../device/fleet/fleet-stats.ts";
 import { TimerWheel } from "../../device/fleet/lean-timers.ts";
 import { VirtualClock } from "../../device/fleet/virtual-clock.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
-import { virtualPlan } from "../support/virtual-fleet.ts";
+import { makePlan } from "../support/virtual-fleet.ts";
 
 const BLOCK = new Uint8Array(4096).fill(7);
 
@@ -41,7 +41,7 @@ function open(faults: FleetFaults, device: DeviceProfile = DEVICE_PROFILES.linux
   } as unknown as FleetEvents;
   const stats = newDeviceStats();
   const tally = emptyTally(FLEET_FAULTS);
-  const shared = { network, clock, timers: new TimerWheel(clock, 1), plan: virtualPlan({ faults }), tally };
+  const shared = { network, clock, timers: new TimerWheel(clock, 1), plan: makePlan({ faults }), tally };
   const link = new DeviceLink(shared, { index: 0, profile: undefined, device, stats });
   const connection = link.connect({ clientId: "t", topicFilters: [] }, events) as FleetConnection & FleetEvents;
   const sendBlock = (blockId: number): void => {
