@@ -51,9 +51,13 @@ export function niceStep(least: number): number {
 function evenEdges(low: number, high: number): number[] {
   // Values that are all but equal get bins of a hundredth of them, so that they look it.
   const step = niceStep(Math.max((high - low) / LINEAR_BINS, high / 1000, 1e-9));
-  const first = Math.floor(low / step + 1e-9);
-  const count = Math.max(FEWEST_BINS, Math.ceil(high / step - 1e-9) - first, 1);
-  return Array.from({ length: count + 1 }, (_, index) => tidy((first + index) * step));
+  // Quotients are off by their last digits: the nearest whole number is an edge if the value is not beyond it.
+  const edge = (index: number): number => tidy(index * step);
+  const near = (value: number): number => Math.round(value / step);
+  const first = near(low) - (edge(near(low)) > low ? 1 : 0);
+  const last = near(high) + (edge(near(high)) < high ? 1 : 0);
+  const count = Math.max(FEWEST_BINS, last - first);
+  return Array.from({ length: count + 1 }, (_, index) => edge(first + index));
 }
 
 function growingEdges(low: number, high: number): number[] {
