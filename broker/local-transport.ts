@@ -23,6 +23,8 @@ export class LocalTransport implements PublisherTransport {
   readonly allowance: SendAllowance;
   private readonly framer = new BlockFramer();
   private readonly ready = (link: ClientLink): void => this.reportReady(link);
+  /** Those that can take more, in the order of their turns. */
+  private turns: ClientLink[] = [];
   private handlers: PublisherHandlers | undefined;
   private nextDropReportMs = 0;
 
@@ -81,12 +83,22 @@ export class LocalTransport implements PublisherTransport {
     else this.handlers.requestArrived(request);
   }
 
-  /** Tells the publisher that a device which took less than all can take more, or is gone. */
+  /**
+   * Tells the publisher that a device which took less than all can take more, or is gone; not before everybody else had a
+   * turn. A kernel takes chunk after chunk at once: told at once, the publisher would serve one device to the end, and
+   * whoever asked for the most would be the first to have its file.
+   */
   reportReady(link: ClientLink): void {
     if (!link.owesReady || !(link.isClosed || this.canTakeChunk(link))) return;
     link.owesReady = false;
-    this.handlers?.deviceReady(link.clientId);
+    if (this.turns.push(link) === 1) setImmediate(this.giveTurns);
   }
+
+  private readonly giveTurns = (): void => {
+    const links = this.turns;
+    this.turns = [];
+    for (const { clientId } of links) this.handlers?.deviceReady(clientId);
+  };
 
   /** Writes a message to one connection, or drops it when too much waits there. */
   write(link: ClientLink, topic: string, payload: Uint8Array): void {
