@@ -37,6 +37,9 @@ export class ClientLink {
   owesReady = false;
   /** Why the broker closed the connection itself; then the log has its line already. */
   closeReason: string | undefined;
+  /** The turn in which it was last given blocks, and how many bytes of them. */
+  turn = -1;
+  turnBytes = 0;
   /** Counts what the client was seen to take; stands still while it takes nothing. */
   progressCount = 0;
   /** What SendAllowance knows: bytes of blocks that were written and are not known to be taken. */
@@ -53,7 +56,7 @@ export class ClientLink {
   /** A plain socket that has nothing left to write has handed everything to the kernel; other streams keep references. */
   private readonly copiesWrites: boolean;
   private readonly socket: Socket | undefined;
-  private chunkInFlight = false;
+  private chunksInFlight = 0;
   private readonly countTaken = (): void => {
     this.progressCount++;
   };
@@ -99,7 +102,12 @@ export class ClientLink {
 
   /** The chunk before is with the socket, and a `drain` is not awaited: one more chunk may wait in user space. */
   get canTakeChunk(): boolean {
-    return !this.chunkInFlight && !this.connection.writableNeedDrain;
+    return this.chunksInFlight === 0 && !this.connection.writableNeedDrain;
+  }
+
+  /** The kernel has its copy of everything that was written, so that nothing waits in user space. */
+  get tookAll(): boolean {
+    return this.copiesWrites && this.connection.writableLength === 0 && !this.connection.destroyed;
   }
 
   /** Several pieces become one system call; a WebSocket would make a frame of each. */
@@ -114,10 +122,9 @@ export class ClientLink {
 
   /** Writes a chunk of whole packets and calls `taken`, later, when the socket has it or is gone. */
   writeChunk(chunk: SharedPackets, taken: (link: ClientLink) => void): void {
-    this.chunkInFlight = true;
+    this.chunksInFlight++;
     this.write(chunk, () => {
-      this.chunkInFlight = false;
-      taken(this);
+      if (--this.chunksInFlight === 0) taken(this);
     });
   }
 
@@ -132,7 +139,7 @@ export class ClientLink {
       held?.release();
       taken?.();
     });
-    if (!this.copiesWrites || this.connection.writableLength > 0) return;
+    if (!this.tookAll) return;
     held = undefined;
     shared.release();
   }

@@ -1,6 +1,7 @@
 /** The publisher's transport inside the broker's process: blocks and messages straight onto each connection. */
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
+import { MAX_RESPONSE_BYTES } from "../shared/protocol/limits.ts";
 import type { BlockRun, IncomingRequest, PublisherHandlers, PublisherTransport } from "../shared/transport.ts";
 import { BlockFramer } from "./block-framer.ts";
 import type { ClientDirectory } from "./client-directory.ts";
@@ -23,8 +24,10 @@ export class LocalTransport implements PublisherTransport {
   readonly allowance: SendAllowance;
   private readonly framer = new BlockFramer();
   private readonly ready = (link: ClientLink): void => this.reportReady(link);
-  /** Those that can take more, in the order of their turns. */
-  private turns: ClientLink[] = [];
+  /** Those that can take more, in the order in which they will. */
+  private waiting: ClientLink[] = [];
+  private turn = 0;
+  private endsSoon = false;
   private handlers: PublisherHandlers | undefined;
   private nextDropReportMs = 0;
 
@@ -53,23 +56,33 @@ export class LocalTransport implements PublisherTransport {
       device.owesReady = true;
       return 0;
     }
+    if (device !== undefined && this.hadItsTurn(device)) {
+      this.waitForTurn(device);
+      return 0;
+    }
     const mayGather = watchers.length === 0 && device?.takesPieces === true && this.framer.gathers(run);
-    const chunk = mayGather ? this.framer.gather(run, from) : this.framer.frame(run, from);
-    const isAll = from + chunk.blockCount === run.blockIds.length;
-    for (const watcher of watchers) {
-      if (!this.admits(watcher, chunk.blockCount)) continue;
-      chunk.share();
-      watcher.write(chunk);
-    }
-    if (device !== undefined) {
-      device.owesReady ||= !isAll;
-      device.writeChunk(chunk, this.ready);
-      this.allowance.count(device, chunk.sizeBytes);
-    } else {
-      chunk.release();
-      if (!isAll) setImmediate(() => this.handlers?.deviceReady(thing));
-    }
-    return chunk.blockCount;
+    const end = run.blockIds.length;
+    let next = from;
+    // An answer goes on as long as the kernel takes each chunk at once.
+    do {
+      const chunk = mayGather ? this.framer.gather(run, next) : this.framer.frame(run, next);
+      next += chunk.blockCount;
+      for (const watcher of watchers) {
+        if (!this.admits(watcher, chunk.blockCount)) continue;
+        chunk.share();
+        watcher.write(chunk);
+      }
+      if (device === undefined) {
+        chunk.release();
+      } else {
+        device.writeChunk(chunk, this.ready);
+        this.allowance.count(device, chunk.sizeBytes);
+        device.turnBytes += chunk.sizeBytes;
+      }
+    } while (next < end && device?.tookAll === true && !device.isHeld && !this.hadItsTurn(device));
+    if (next < end && device !== undefined) device.owesReady = true;
+    else if (next < end) setImmediate(() => this.handlers?.deviceReady(thing));
+    return next - from;
   }
 
   sendMessage(thing: string, topic: string, payload: Uint8Array): void {
@@ -84,19 +97,43 @@ export class LocalTransport implements PublisherTransport {
   }
 
   /**
-   * Tells the publisher that a device which took less than all can take more, or is gone; not before everybody else had a
-   * turn. A kernel takes chunk after chunk at once: told at once, the publisher would serve one device to the end, and
-   * whoever asked for the most would be the first to have its file.
+   * Tells the publisher that a device which took less than all can take more, or is gone; not before the turn ends. A
+   * kernel takes chunk after chunk at once: told at once, the publisher would serve one device to the end before it saw
+   * the next one's request, and whoever asked for the most would be the first to have its file.
    */
   reportReady(link: ClientLink): void {
     if (!link.owesReady || !(link.isClosed || this.canTakeChunk(link))) return;
     link.owesReady = false;
-    if (this.turns.push(link) === 1) setImmediate(this.giveTurns);
+    this.waitForTurn(link);
   }
 
-  private readonly giveTurns = (): void => {
-    const links = this.turns;
-    this.turns = [];
+  private waitForTurn(link: ClientLink): void {
+    this.waiting.push(link);
+    this.endTurnSoon();
+  }
+
+  /** Says whether a device was given what one answer holds since the turn began. */
+  private hadItsTurn(link: ClientLink): boolean {
+    if (link.turn !== this.turn) {
+      link.turn = this.turn;
+      link.turnBytes = 0;
+      this.endTurnSoon();
+    }
+    return link.turnBytes >= MAX_RESPONSE_BYTES;
+  }
+
+  /** A turn ends when everything that arrived meanwhile was read. */
+  private endTurnSoon(): void {
+    if (this.endsSoon) return;
+    this.endsSoon = true;
+    setImmediate(this.endTurn);
+  }
+
+  private readonly endTurn = (): void => {
+    const links = this.waiting;
+    this.waiting = [];
+    this.endsSoon = false;
+    this.turn++;
     for (const { clientId } of links) this.handlers?.deviceReady(clientId);
   };
 

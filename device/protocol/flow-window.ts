@@ -17,15 +17,16 @@ export interface SendMark {
   readonly isAlone: boolean;
 }
 
-/**
- * The window before anything was measured, in bytes: a file of 256 KiB takes four requests. Twice as much leaves no window
- * to grow, so that in a fleet those that are answered first stay first.
- */
+/** The window before anything was measured, in bytes: a file of 256 KiB takes three requests on a link that holds it. */
 const INITIAL_BYTES = 65_536;
 /** The window is never less than so many blocks. */
 const LEAST_BLOCKS = 2;
 /** Two bandwidth-delay products: one on its way, one asked for. */
 const GAIN = 2;
+/** Bytes that come within so many round trips of their request: the link holds at least... */
+const SOON_ROUND_TRIPS = 1.125;
+/** ...so many times as many in one round trip, and the window grows to it at once. */
+const SOON_GAIN = 8;
 /** How many rounds a measured rate counts. */
 const RATE_ROUNDS = 10;
 /** The window stops doubling when so many rounds did not bring a quarter more. */
@@ -38,7 +39,7 @@ const DOUBT_ROUNDS = 10;
 /**
  * Estimates the bandwidth-delay product as BBR does (draft-ietf-ccwg-bbr: delivery-rate samples, a maximum of rates and a
  * minimum of round trips), because on a lossy link a lost message says nothing about congestion. It doubles every round
- * trip until the rate stops growing, and then follows the estimate. A timeout forgets what was measured.
+ * trip, or grows by what came at once, until the rate stops growing, and then follows the estimate. A timeout forgets what was measured.
  *
  * The least round trip is out of date once the link's own grew beyond what the window spans: each estimate would be lower
  * than the one before it. So a round trip above that is doubted, and measured again with one block alone, for which the
@@ -86,7 +87,7 @@ export class FlowWindow {
   markDelivered(sizeBytes: number, mark: SendMark | undefined, nowMs: number): void {
     this.deliveredBytes += sizeBytes;
     this.deliveredAtMs = nowMs;
-    if (this.starting) this.grownBytes = Math.min(this.grownBytes + sizeBytes, this.options.maxBytes);
+    if (this.starting) this.grow(sizeBytes, mark, nowMs);
     if (mark === undefined) return;
     const elapsedMs = Math.max(
       nowMs - mark.deliveredAtMs,
@@ -118,6 +119,14 @@ export class FlowWindow {
     this.roundsSinceMeasured = 0;
     this.plateauRate = 0;
     this.plateauRounds = 0;
+  }
+
+  /** Doubles within a round trip, or goes to what the link is seen to hold. */
+  private grow(sizeBytes: number, mark: SendMark | undefined, nowMs: number): void {
+    const soonMs = this.leastRoundTripMs === Infinity ? 0 : SOON_ROUND_TRIPS * this.leastRoundTripMs;
+    const isSoon = mark !== undefined && nowMs - mark.sentAtMs < soonMs;
+    const grownBytes = this.grownBytes + (isSoon ? SOON_GAIN - 1 : 1) * sizeBytes;
+    this.grownBytes = Math.min(grownBytes, this.options.maxBytes);
   }
 
   private get productBytes(): number {

@@ -86,6 +86,16 @@ describe("a window", () => {
     expect(new FlowWindow({ blockSizeBytes: 4096, maxBytes: 1 }).bytes).toBe(4096);
   });
 
+  it("grows eightfold with a round of answers that came within an eighth of a round trip, and with none unmeasured", () => {
+    const window = new FlowWindow({ blockSizeBytes: 1024, maxBytes: 1_000_000 });
+    const mark = window.markSent(0, true);
+    window.markDelivered(1024, mark, 100);
+    expect(window.bytes).toBe(66_560);
+    window.measureRoundTrip(100, mark);
+    for (let block = 1; block < 64; block++) window.markDelivered(1024, mark, block < 32 ? 112 : 113);
+    expect(window.bytes).toBe((64 + 1 + 31 * 7 + 32) * 1024);
+  });
+
   it("doubles with a round of answers", () => {
     const window = new FlowWindow({ blockSizeBytes: 1024, maxBytes: 1_000_000 });
     const mark = window.markSent(0, true);
