@@ -1,10 +1,10 @@
 /** Devices with the real download session over lean connections, held until all are connected, then begun at once. */
 import { FleetDevice } from "../../device/fleet/fleet-device.ts";
 import { FleetJob } from "../../device/fleet/fleet-job.ts";
-import { LeanNetwork } from "../../device/fleet/lean-network.ts";
 import { seededRandom } from "../../shared/random.ts";
 import { type Measurement, percentile } from "../harness/measurement.ts";
 import { cpuMicroseconds } from "../harness/process-figures.ts";
+import { StandingNetwork } from "./standing-network.ts";
 import type { FleetTask } from "./tasks.ts";
 
 const CONNECTING_AT_ONCE = 100;
@@ -26,7 +26,7 @@ export async function measureFleet(task: FleetTask): Promise<Measurement[]> {
   const ended = (): void => {
     if (--left === 0) over.resolve();
   };
-  const network = new LeanNetwork({ url: task.url, sourceAddresses: SOURCE_ADDRESSES });
+  const network = new StandingNetwork({ url: task.url, sourceAddresses: SOURCE_ADDRESSES });
   const jobs = (task.streamIds ?? [task.streamId]).map((streamId) => jobFor(task, streamId, network, ended));
   const prefix = `fleet-${process.pid}-${fleetsMade++}`;
   const devices = Array.from(
@@ -34,7 +34,11 @@ export async function measureFleet(task: FleetTask): Promise<Measurement[]> {
     (_, index) => new FleetDevice(jobs[index % jobs.length] as FleetJob, `${prefix}-${index}`),
   );
   await connectAll(devices);
-  if (task.windows !== undefined) return measureWindows(task, devices, task.windows);
+  if (task.windows !== undefined) {
+    const windows = await measureWindows(task, devices, task.windows);
+    network.leave();
+    return windows;
+  }
   const serverUs = cpuMicroseconds(task.serverPids);
   const receiverUs = cpuMicroseconds([process.pid]);
   const startedMs = performance.now();
@@ -49,6 +53,7 @@ export async function measureFleet(task: FleetTask): Promise<Measurement[]> {
   };
   // A session counts what it did when it ends.
   for (const device of devices) device.stop();
+  network.leave();
   return [{ seconds, ...cpu, ...count(devices, startedMs) }];
 }
 
@@ -91,7 +96,7 @@ function between(before: Measurement, after: Measurement): Measurement {
   };
 }
 
-function jobFor(task: FleetTask, streamId: string, network: LeanNetwork, ended: () => void): FleetJob {
+function jobFor(task: FleetTask, streamId: string, network: StandingNetwork, ended: () => void): FleetJob {
   return new FleetJob({
     network,
     streamId,
