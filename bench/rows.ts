@@ -38,7 +38,7 @@ const THROUGHPUTS: readonly Throughput[] = [
   ["broker-publish", "against broker.publish", "own", "broker.publish", 5, 8],
   ["mosquitto", "against mosquitto", "own", "mosquitto", 4, 7],
   ["nginx", "against nginx, 4 KiB GETs on 8 connections", "own", "nginx, 8 connections", 3, 5],
-  ["stop-and-wait", "against stop-and-wait", "own", "stop-and-wait", 25, 45],
+  ["stop-and-wait", "against stop-and-wait over broker.publish", "own", "stop-and-wait", 25, 45],
   ["256-broker-publish", "256-byte blocks against broker.publish", "own, 256 B", "broker.publish, 256 B", 10, 18],
   [
     "1000-broker-publish",
@@ -107,6 +107,7 @@ const THROUGHPUTS: readonly Throughput[] = [
     0.95,
     1,
   ],
+  ["own-stop-and-wait", "against stop-and-wait on the same server", "own", "own, stop-and-wait"],
   ["client-publish", "against client.publish", "own", "client.publish"],
   ["256-mosquitto", "256-byte blocks against mosquitto", "own, 256 B", "mosquitto, 256 B"],
   ["nginx-file", "against nginx, 2 MiB GETs on 1 connection", "own", "nginx, 2 MiB"],

@@ -47,6 +47,8 @@ export class ClientLink {
   /** Bytes that it was seen to take since it was last stuck, and whether they are enough to trust it. */
   takenBytes = 0;
   isTrusted = false;
+  /** What it took since a time in monotonic milliseconds, while it is trusted. */
+  watch: { readonly sinceMs: number; takenBytes: number } | undefined;
   /** Too much of what was written is with the kernel: no further blocks until it is taken. */
   isHeld = false;
   /** Names the connection in the kernel's tables. */

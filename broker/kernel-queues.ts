@@ -14,7 +14,7 @@ export interface KernelQueues {
   sendQueues(): ReadonlyMap<string, number>;
 }
 
-const WORTH_A_LOOK_BYTES = 64 * 1024 * 1024;
+const WORTH_A_LOOK_BYTES = 128 * 1024 * 1024;
 /** Where the kernel does not say when it begins to ration. */
 const NO_ROOM_BYTES = 1024 * 1024 * 1024;
 const PAGE_BYTES = 4096;

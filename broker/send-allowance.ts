@@ -19,12 +19,18 @@ const UNHURRIED_INTERVAL_MS = 25;
 const SHORTEST_INTERVAL_MS = 5;
 /** How often is looked while the same devices are held, or everybody is trusted. */
 const HELD_INTERVAL_MS = 250;
+/** A device that was not seen to read is stuck that would need longer for what it has, in milliseconds. */
+const UNPROVEN_DRAIN_MS = 1_000;
+/** One that was is given time: its process may have many, and comes round to each every now and then. */
+const TRUSTED_DRAIN_MS = 2_000;
+/** How long it is watched before it is judged. */
+const WATCH_MS = 100;
 
 /**
  * A socket accepts megabytes for a client that reads nothing, and Node cannot tell it not to. While the sockets of the
- * machine take little, nobody is limited. From 64 MiB on, a device is stuck that has more than 128 KiB unacknowledged
- * and did not take enough to be rid of them within a quarter of a second: what it is owed beyond waits here. From
- * where the kernel begins to ration, so does what is owed to a device that was not seen to take 512 KiB yet.
+ * machine take little, nobody is limited. From 128 MiB on, a device is stuck that has more than 128 KiB unacknowledged
+ * and takes so little that it would need too long for them: what it is owed beyond waits here. From where the kernel
+ * begins to ration, so does what is owed to a device that was not seen to take 512 KiB yet.
  */
 export class SendAllowance {
   private readonly kernel: KernelQueues | undefined;
@@ -102,18 +108,19 @@ export class SendAllowance {
     const sinceMs = startedMs - this.lastLookMs;
     this.pressure = pressureOf(kernel);
     const queues = kernel.sendQueues();
+    this.budgetMs = Math.min(LONGEST_BURST_MS, this.budgetMs + sinceMs * LONGEST_SHARE);
     let isAnyHeld = false;
     for (const link of this.links) {
-      const isStuck = judge(link, (queues.get(link.socketKey) ?? 0) + link.connection.writableLength, sinceMs);
-      const mayBeHeld = this.pressure !== "none" && link.unseenBytes >= LEAST_ALLOWANCE_BYTES;
-      const isHeld = mayBeHeld && (isStuck || (this.pressure === "much" && !link.isTrusted));
+      const queuedBytes = (queues.get(link.socketKey) ?? 0) + link.connection.writableLength;
+      const isStuck = judge(link, queuedBytes, startedMs, sinceMs);
+      const isNew = !link.isTrusted && queuedBytes >= LEAST_ALLOWANCE_BYTES;
+      const isHeld = this.pressure === "some" ? isStuck : this.pressure === "much" && (isStuck || isNew);
       if (isHeld && !link.isHeld) this.heldIntervalMs = SHORTEST_INTERVAL_MS;
       link.isHeld = isHeld;
       isAnyHeld ||= isHeld;
     }
     this.lastLookMs = this.clock.monotonicMs();
-    const costMs = this.lastLookMs - startedMs;
-    this.budgetMs = Math.min(LONGEST_BURST_MS, this.budgetMs + sinceMs * LONGEST_SHARE) - costMs;
+    this.budgetMs -= this.lastLookMs - startedMs;
     if (!isAnyHeld) return;
     this.lookWithin(kernel, this.heldIntervalMs);
     this.heldIntervalMs = Math.min(HELD_INTERVAL_MS, 2 * this.heldIntervalMs);
@@ -127,14 +134,34 @@ function pressureOf(kernel: KernelQueues): "none" | "some" | "much" {
 }
 
 /** Takes note of how much of what was written to a connection is still queued; says whether it is stuck. */
-function judge(link: ClientLink, queuedBytes: number, sinceMs: number): boolean {
-  const takenBytes = link.unseenBytes - queuedBytes;
+function judge(link: ClientLink, queuedBytes: number, nowMs: number, sinceMs: number): boolean {
+  const takenBytes = Math.max(0, link.unseenBytes - queuedBytes);
   link.unseenBytes = queuedBytes;
   if (takenBytes > 0) link.progressCount++;
-  link.takenBytes += Math.max(0, takenBytes);
-  const isStuck = queuedBytes > LEAST_ALLOWANCE_BYTES && takenBytes * HELD_INTERVAL_MS < queuedBytes * sinceMs;
+  const isStuck = link.isTrusted
+    ? watch(link, queuedBytes, takenBytes, nowMs)
+    : needsLonger(UNPROVEN_DRAIN_MS, queuedBytes, takenBytes, Math.min(sinceMs, HELD_INTERVAL_MS));
   // Trust that was lost is earned anew.
-  if (isStuck) link.takenBytes = 0;
+  link.takenBytes = isStuck ? 0 : link.takenBytes + takenBytes;
   link.isTrusted = link.takenBytes >= TRUSTED_FROM_BYTES;
+  if (!link.isTrusted) link.watch = undefined;
   return isStuck;
+}
+
+/** Says whether a trusted device is stuck, once it was watched for a while with more than an answer queued. */
+function watch(link: ClientLink, queuedBytes: number, takenBytes: number, nowMs: number): boolean {
+  if (link.watch === undefined || queuedBytes <= LEAST_ALLOWANCE_BYTES) {
+    link.watch = { sinceMs: nowMs, takenBytes: 0 };
+    return false;
+  }
+  link.watch.takenBytes += takenBytes;
+  const watchedMs = nowMs - link.watch.sinceMs;
+  if (watchedMs < WATCH_MS) return false;
+  const isStuck = needsLonger(TRUSTED_DRAIN_MS, queuedBytes, link.watch.takenBytes, watchedMs);
+  link.watch = { sinceMs: nowMs, takenBytes: 0 };
+  return isStuck;
+}
+
+function needsLonger(drainMs: number, queuedBytes: number, takenBytes: number, withinMs: number): boolean {
+  return queuedBytes > LEAST_ALLOWANCE_BYTES && takenBytes * drainMs < queuedBytes * withinMs;
 }

@@ -144,12 +144,44 @@ describe("SendAllowance", () => {
       pass(250);
     }
     write(stopping, 2 * MIB);
-    write(draining, 2 * MIB);
-    for (let queuedBytes = 2 * MIB; queuedBytes > MIB / 2; queuedBytes -= 100 * KIB) {
+    write(draining, 8 * MIB);
+    for (let queuedBytes = 8 * MIB; queuedBytes > MIB / 2; queuedBytes -= 100 * KIB) {
       queues.set(draining.socketKey, queuedBytes);
       pass(10);
     }
     expect([stopping, draining].map(({ isHeld }) => isHeld)).toEqual([true, false]);
+  });
+
+  it("does not hold a trusted device that reads only every now and then, however often it looks", () => {
+    limit(65 * MIB);
+    const [reader, other] = [connect(), connect()];
+    Object.assign(reader, { isTrusted: true, takenBytes: MIB });
+    let mostHeld = 0;
+    for (let millisecond = 0; millisecond < 1_000; millisecond++) {
+      // A process with many devices comes round to each of them every 90 ms.
+      if (millisecond % 90 === 0) {
+        queues.set(reader.socketKey, 200 * KIB);
+        allowance.count(reader, 800 * KIB);
+        queues.set(reader.socketKey, 1_000 * KIB);
+      }
+      if (millisecond % 90 === 80) queues.set(reader.socketKey, 200 * KIB);
+      write(other, 64 * KIB);
+      pass(1);
+      mostHeld = Math.max(mostHeld, Number(reader.isHeld));
+    }
+    expect(looks).toBeGreaterThan(5);
+    expect(mostHeld).toBe(0);
+  });
+
+  it("does not hold against a new device that nobody looked for a long while", () => {
+    pass(10_000);
+    totalBytes = 65 * MIB;
+    const fast = connect();
+    allowance.count(fast, 3 * MIB);
+    queues.set(fast.socketKey, MIB);
+    allowance.count(fast, MIB);
+    expect(looks).toBe(1);
+    expect(fast.isHeld).toBe(false);
   });
 
   it("spends a tenth of the time on looks at most, and 50 ms at once, however many devices are new", () => {
