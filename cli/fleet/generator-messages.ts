@@ -5,6 +5,8 @@ import type { LogLevel } from "../terminal.ts";
 
 /** From the command. */
 export type ToGenerator =
+  /** Before anything counts: what it does later is compiled and in memory then. */
+  | { readonly do: "warmUp"; readonly plan: FleetPlan }
   | { readonly do: "run"; readonly plan: FleetPlan; readonly slice: FleetSlice; readonly logLevel: LogLevel }
   /** To devices that begin together: those of all processes are ready. */
   | { readonly do: "begin" }
@@ -12,6 +14,7 @@ export type ToGenerator =
 
 /** From a generator. */
 export type FromGenerator =
+  | { readonly on: "warm" }
   /** `durationsMs`: how long the devices took that completed since the last snapshot. */
   | { readonly on: "snapshot"; readonly snapshot: FleetSnapshot; readonly durationsMs: readonly number[] }
   /** Of devices that begin together: all are connected, or have failed to. */

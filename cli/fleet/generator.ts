@@ -1,9 +1,13 @@
 /** A generator process: runs one slice of a fleet, tells how far it is, and ends with the process that started it. */
+import type { FleetPlan } from "../../device/fleet/fleet-plan.ts";
+import { systemProbe } from "../../device/fleet/process-probe.ts";
 import { runFleet } from "../../device/fleet/run-fleet.ts";
 import { systemClock } from "../../shared/clock.ts";
+import { silentLog } from "../../shared/log.ts";
 import { openLog } from "../terminal.ts";
 import type { FromGenerator, ToGenerator } from "./generator-messages.ts";
 
+const idleBytes = systemProbe.residentBytes();
 const stop = new AbortController();
 const begin = Promise.withResolvers<void>();
 
@@ -14,8 +18,16 @@ process.on("disconnect", () => process.exit(1));
 process.on("message", (message: ToGenerator) => {
   if (message.do === "stop") stop.abort();
   else if (message.do === "begin") begin.resolve();
+  else if (message.do === "warmUp") void warmUp(message.plan);
   else void run(message);
 });
+
+/** What fails here fails again in the run, and is reported then. */
+async function warmUp(plan: FleetPlan): Promise<void> {
+  const slice = { part: 0, parts: 1 };
+  await runFleet({ plan, slice, clock: systemClock, log: silentLog, signal: stop.signal });
+  say({ on: "warm" });
+}
 
 async function run({ plan, slice, logLevel }: Extract<ToGenerator, { do: "run" }>): Promise<void> {
   let durationsMs: number[] = [];
@@ -25,6 +37,7 @@ async function run({ plan, slice, logLevel }: Extract<ToGenerator, { do: "run" }
     clock: systemClock,
     log: openLog(logLevel),
     signal: stop.signal,
+    idleBytes,
     onCompleted: (durationMs) => durationsMs.push(durationMs),
     onSnapshot: (snapshot) => {
       say({ on: "snapshot", snapshot, durationsMs });

@@ -19,7 +19,9 @@ export interface GeneratorOptions {
   /** Ends the run early; the outcomes say what happened so far. */
   readonly signal: AbortSignal;
   /** Called when the devices of a plan that begin together are about to. */
-  readonly onBegin: () => void;
+  readonly onBegin: () => unknown;
+  /** What each process does first and nobody counts, a name of its own added to its things; and what is called after it. */
+  readonly warmUp?: { readonly plan: FleetPlan; readonly done: () => Promise<unknown> };
 }
 
 /** What the processes came back with. */
@@ -65,6 +67,7 @@ class Generators {
     const stop = (): void => this.tellAll({ do: "stop" });
     signal.addEventListener("abort", stop);
     try {
+      await this.warmUp();
       const running = this.children.map((child, part) => this.runSlice(child, part));
       if (signal.aborted) stop();
       const outcomes = await Promise.all(running);
@@ -72,6 +75,14 @@ class Generators {
     } finally {
       signal.removeEventListener("abort", stop);
     }
+  }
+
+  /** One that ends meanwhile is told of by the run. */
+  private async warmUp(): Promise<void> {
+    const { warmUp } = this.options;
+    if (warmUp === undefined) return;
+    await Promise.all(this.children.map((child, part) => warm(child, warmUp.plan, part)));
+    await warmUp.done();
   }
 
   kill(): void {
@@ -85,7 +96,7 @@ class Generators {
     child.on("message", (message: FromGenerator) => {
       if (message.on === "outcome") outcome.resolve(message.outcome);
       else if (message.on === "gathered") this.noteGathered(child);
-      else view.show(part, message.snapshot, message.durationsMs);
+      else if (message.on === "snapshot") view.show(part, message.snapshot, message.durationsMs);
     });
     child.on("error", outcome.reject);
     // Its last message may come after its exit, and never after its disconnect.
@@ -109,6 +120,18 @@ class Generators {
   private tellAll(message: ToGenerator): void {
     for (const child of this.children) tellChild(child, message);
   }
+}
+
+/** Resolves when a process is warm, or gone. */
+async function warm(child: ChildProcess, plan: FleetPlan, part: number): Promise<void> {
+  const isOver = Promise.withResolvers<void>();
+  const hear = (message: FromGenerator): void => {
+    if (message.on === "warm") isOver.resolve();
+  };
+  child.on("message", hear).once("exit", isOver.resolve).once("error", isOver.resolve);
+  tellChild(child, { do: "warmUp", plan: { ...plan, thingPrefix: `${plan.thingPrefix}-${part}` } });
+  await isOver.promise;
+  child.off("message", hear).off("exit", isOver.resolve).off("error", isOver.resolve);
 }
 
 function tellChild(child: ChildProcess, message: ToGenerator): void {

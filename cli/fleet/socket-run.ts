@@ -8,7 +8,7 @@ import { openLog } from "../terminal.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
 import { type FleetImage, firstStreamVersion } from "./fleet-image.ts";
 import { openFleetView } from "./fleet-view.ts";
-import { runGenerators } from "./generators.ts";
+import { type GeneratorOptions, runGenerators } from "./generators.ts";
 import { type OwnServer, type ServerFigures, startOwnServer } from "./own-server.ts";
 import { TcpMemoryWatch } from "./tcp-memory.ts";
 
@@ -29,6 +29,9 @@ export interface SocketRunOptions {
   readonly signal: AbortSignal;
 }
 
+const WARM_UP_BYTES = 192 * 1024 * 1024;
+const MOST_WARM_UP_DEVICES = 100;
+
 /** Its timers end nothing late: what waits for an answer is a socket. */
 const patientClock: Clock = {
   ...systemClock,
@@ -42,7 +45,7 @@ const patientClock: Clock = {
 export async function runAgainstBroker(options: SocketRunOptions): Promise<FleetRun> {
   const { flags, plan, signal } = options;
   await probeBroker({ plan, clock: patientClock, log: openLog(flags.logLevel), signal });
-  return await generate(options, undefined, () => {});
+  return await generate(options, { onBegin: () => {} });
 }
 
 /** Runs a plan against a server of its own, as a process of its own; without it nothing can go on. */
@@ -65,23 +68,31 @@ export async function runWithOwnServer(options: SocketRunOptions, image: FleetIm
   });
   try {
     const idle = await server.figures();
-    let began: Promise<ServerFigures | undefined> | undefined;
-    const run = await generate(
-      {
-        ...options,
-        plan: { ...plan, brokerUrl: server.brokerUrl },
-        signal: AbortSignal.any([signal, lost.signal]),
-      },
-      image.sizeBytes,
-      () => {
-        began = server.figures();
-      },
-    );
-    const used = await usedBy(server, idle, (await began) ?? idle);
+    let began = Promise.resolve(idle);
+    const noteBegin = (): Promise<unknown> => {
+      began = server.figures();
+      return began;
+    };
+    const ownPlan = { ...plan, brokerUrl: server.brokerUrl };
+    const ownOptions = { ...options, plan: ownPlan, signal: AbortSignal.any([signal, lost.signal]) };
+    const run = await generate(ownOptions, {
+      bytesPerDevice: image.sizeBytes,
+      onBegin: noteBegin,
+      warmUp: { plan: warmUpPlan(ownPlan, image.sizeBytes), done: noteBegin },
+    });
+    const used = await usedBy(server, idle, await began);
     return { ...run, incidents: [...incidents, ...run.incidents], ...(used !== undefined && { server: used }) };
   } finally {
     await server.close();
   }
+}
+
+/** A few devices without faults that fetch as much as it takes until nothing of either side is cold. */
+function warmUpPlan({ rampDevicesPerSecond: _, ...plan }: FleetPlan, sizeBytes: number): FleetPlan {
+  const devices = Math.min(MOST_WARM_UP_DEVICES, Math.ceil(WARM_UP_BYTES / sizeBytes));
+  const thingPrefix = `${plan.thingPrefix}-warm-up`;
+  const without = { links: [], deviceProfiles: [], clients: [], faults: {}, store: "verify" } as const;
+  return { ...plan, ...without, together: false, devices, thingPrefix };
 }
 
 async function usedBy(server: OwnServer, idle: ServerFigures | undefined, began: ServerFigures | undefined) {
@@ -92,15 +103,14 @@ async function usedBy(server: OwnServer, idle: ServerFigures | undefined, began:
 
 async function generate(
   { flags, plan, signal }: SocketRunOptions,
-  bytesPerDevice: number | undefined,
-  onBegin: () => void,
+  { bytesPerDevice, ...hooks }: Pick<GeneratorOptions, "onBegin" | "warmUp"> & { readonly bytesPerDevice?: number },
 ): Promise<FleetRun> {
   const { processes, logLevel } = flags;
   const view = openFleetView(flags, bytesPerDevice);
   const memory = new TcpMemoryWatch(systemClock);
   let pressure: string | undefined;
   try {
-    const { outcomes, incidents } = await runGenerators({ plan, processes, view, logLevel, signal, onBegin });
+    const { outcomes, incidents } = await runGenerators({ plan, processes, view, logLevel, signal, ...hooks });
     pressure = memory.stop();
     return { outcomes, incidents: [...incidents, ...(pressure === undefined ? [] : [pressure])] };
   } finally {

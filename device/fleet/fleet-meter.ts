@@ -10,9 +10,10 @@ export class FleetMeter {
   private peakBytes = 0;
   private cpuBeforeMs: number;
 
-  constructor(probe: ProcessProbe | undefined) {
+  /** `idleBytes` is what the process took before it did anything; what it takes now by default. */
+  constructor(probe: ProcessProbe | undefined, idleBytes?: number) {
     this.probe = probe;
-    this.idleBytes = probe?.residentBytes() ?? 0;
+    this.idleBytes = idleBytes ?? probe?.residentBytes() ?? 0;
     this.cpuBeforeMs = probe?.cpuMs() ?? 0;
   }
 

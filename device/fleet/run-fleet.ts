@@ -42,6 +42,8 @@ export interface RunFleetOptions {
   readonly sampleMs?: number;
   /** This process by default; none with a network that is no socket's. */
   readonly probe?: ProcessProbe;
+  /** The memory of the process before it did anything; what it is at the beginning of the run by default. */
+  readonly idleBytes?: number;
 }
 
 const SAMPLE_MS = 250;
@@ -87,7 +89,7 @@ class FleetRun {
     this.beganAtMs = clock.monotonicMs();
     this.indexes = indexesOf(plan.devices, slice);
     this.heat = new HeatMap(this.indexes.length, this.beganAtMs);
-    this.meter = new FleetMeter(options.probe ?? (network === undefined ? systemProbe : undefined));
+    this.meter = new FleetMeter(options.probe ?? (network === undefined ? systemProbe : undefined), options.idleBytes);
     this.job = new FleetJob({
       network: network ?? openFleetSockets({ ...options, clock: this.watchfulClock() }),
       streamId: plan.streamId,
@@ -155,6 +157,8 @@ class FleetRun {
     this.startDue();
     const isGathered = this.connecting === 0 && this.members.length === this.indexes.length;
     if (!isGathered || !this.options.plan.together || this.isStopped) return;
+    // A download may be over before the next sample.
+    this.sample();
     void (this.options.onGathered?.() ?? Promise.resolve()).then(() => this.release());
   }
 
