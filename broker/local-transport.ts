@@ -112,7 +112,7 @@ export class LocalTransport implements PublisherTransport {
     this.endTurnSoon();
   }
 
-  /** Says whether a device was given what one answer holds since the turn began. */
+  /** Says whether a device was given as many bytes as the largest answer has since the turn began, heads counted. */
   private hadItsTurn(link: ClientLink): boolean {
     if (link.turn !== this.turn) {
       link.turn = this.turn;

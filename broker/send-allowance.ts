@@ -148,16 +148,28 @@ function judge(link: ClientLink, queuedBytes: number, nowMs: number, sinceMs: nu
   return isStuck;
 }
 
-/** Says whether a trusted device is stuck, once it was watched for a while with more than an answer queued. */
+/**
+ * Says whether a trusted device is stuck, once it was watched for a while with more than an answer queued. Longer than from
+ * one look to the next one does not count: nobody knows what was queued meanwhile.
+ */
 function watch(link: ClientLink, queuedBytes: number, takenBytes: number, nowMs: number): boolean {
-  if (link.watch === undefined || queuedBytes <= LEAST_ALLOWANCE_BYTES) {
+  if (queuedBytes <= LEAST_ALLOWANCE_BYTES) {
+    link.watch = undefined;
+    return false;
+  }
+  if (link.watch === undefined) {
     link.watch = { sinceMs: nowMs, takenBytes: 0 };
     return false;
   }
   link.watch.takenBytes += takenBytes;
   const watchedMs = nowMs - link.watch.sinceMs;
   if (watchedMs < WATCH_MS) return false;
-  const isStuck = needsLonger(TRUSTED_DRAIN_MS, queuedBytes, link.watch.takenBytes, watchedMs);
+  const isStuck = needsLonger(
+    TRUSTED_DRAIN_MS,
+    queuedBytes,
+    link.watch.takenBytes,
+    Math.min(watchedMs, HELD_INTERVAL_MS),
+  );
   link.watch = { sinceMs: nowMs, takenBytes: 0 };
   return isStuck;
 }

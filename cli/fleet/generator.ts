@@ -22,10 +22,10 @@ process.on("message", (message: ToGenerator) => {
   else void run(message);
 });
 
-/** What fails here fails again in the run, and is reported then. */
+/** Whatever fails here, the run tells of what fails in it. */
 async function warmUp(plan: FleetPlan): Promise<void> {
   const slice = { part: 0, parts: 1 };
-  await runFleet({ plan, slice, clock: systemClock, log: silentLog, signal: stop.signal });
+  await runFleet({ plan, slice, clock: systemClock, log: silentLog, signal: stop.signal }).catch(() => {});
   say({ on: "warm" });
 }
 

@@ -52,6 +52,8 @@ export async function runGenerators(options: GeneratorOptions): Promise<Generato
 class Generators {
   private readonly options: GeneratorOptions;
   private readonly children: readonly ChildProcess[];
+  /** Settled when a process is gone; rejected when it could not be started. Its last message comes before. */
+  private readonly ends: ReadonlyMap<ChildProcess, Promise<unknown>>;
   private readonly incidents: string[] = [];
   /** Processes whose devices are not all connected, or failed to. */
   private readonly gathering: Set<ChildProcess>;
@@ -59,6 +61,7 @@ class Generators {
   constructor(options: GeneratorOptions) {
     this.options = options;
     this.children = Array.from({ length: options.processes }, () => forkOwn(GENERATOR, NODE_FLAGS));
+    this.ends = new Map(this.children.map((child) => [child, endOf(child)]));
     this.gathering = new Set(this.children);
   }
 
@@ -67,9 +70,9 @@ class Generators {
     const stop = (): void => this.tellAll({ do: "stop" });
     signal.addEventListener("abort", stop);
     try {
+      if (signal.aborted) stop();
       await this.warmUp();
       const running = this.children.map((child, part) => this.runSlice(child, part));
-      if (signal.aborted) stop();
       const outcomes = await Promise.all(running);
       return { outcomes: outcomes.filter((outcome) => outcome !== undefined), incidents: this.incidents };
     } finally {
@@ -81,8 +84,19 @@ class Generators {
   private async warmUp(): Promise<void> {
     const { warmUp } = this.options;
     if (warmUp === undefined) return;
-    await Promise.all(this.children.map((child, part) => warm(child, warmUp.plan, part)));
+    await Promise.all(this.children.map((child, part) => this.warm(child, warmUp.plan, part)));
     await warmUp.done();
+  }
+
+  private async warm(child: ChildProcess, plan: FleetPlan, part: number): Promise<void> {
+    const isWarm = Promise.withResolvers<void>();
+    const hear = (message: FromGenerator): void => {
+      if (message.on === "warm") isWarm.resolve();
+    };
+    child.on("message", hear);
+    tellChild(child, { do: "warmUp", plan: { ...plan, thingPrefix: `${plan.thingPrefix}-${part}` } });
+    await Promise.race([isWarm.promise, this.ends.get(child)?.catch(() => {})]);
+    child.off("message", hear);
   }
 
   kill(): void {
@@ -98,9 +112,7 @@ class Generators {
       else if (message.on === "gathered") this.noteGathered(child);
       else if (message.on === "snapshot") view.show(part, message.snapshot, message.durationsMs);
     });
-    child.on("error", outcome.reject);
-    // Its last message may come after its exit, and never after its disconnect.
-    void Promise.all([once(child, "exit"), once(child, "disconnect")]).then(() => outcome.resolve(undefined));
+    this.ends.get(child)?.then(() => outcome.resolve(undefined), outcome.reject);
     tellChild(child, { do: "run", plan, slice: { part, parts: processes }, logLevel });
     const told = await outcome.promise;
     if (told === undefined) {
@@ -122,16 +134,10 @@ class Generators {
   }
 }
 
-/** Resolves when a process is warm, or gone. */
-async function warm(child: ChildProcess, plan: FleetPlan, part: number): Promise<void> {
-  const isOver = Promise.withResolvers<void>();
-  const hear = (message: FromGenerator): void => {
-    if (message.on === "warm") isOver.resolve();
-  };
-  child.on("message", hear).once("exit", isOver.resolve).once("error", isOver.resolve);
-  tellChild(child, { do: "warmUp", plan: { ...plan, thingPrefix: `${plan.thingPrefix}-${part}` } });
-  await isOver.promise;
-  child.off("message", hear).off("exit", isOver.resolve).off("error", isOver.resolve);
+/** Its last message may come after its exit, and never after its disconnect. */
+async function endOf(child: ChildProcess): Promise<void> {
+  child.on("error", () => {});
+  await Promise.all([once(child, "exit"), once(child, "disconnect")]);
 }
 
 function tellChild(child: ChildProcess, message: ToGenerator): void {

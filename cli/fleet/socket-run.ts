@@ -78,7 +78,7 @@ export async function runWithOwnServer(options: SocketRunOptions, image: FleetIm
     const run = await generate(ownOptions, {
       bytesPerDevice: image.sizeBytes,
       onBegin: noteBegin,
-      warmUp: { plan: warmUpPlan(ownPlan, image.sizeBytes), done: noteBegin },
+      warmUp: { plan: warmUpPlan(ownPlan, image.sizeBytes, flags.processes), done: noteBegin },
     });
     const used = await usedBy(server, idle, await began);
     return { ...run, incidents: [...incidents, ...run.incidents], ...(used !== undefined && { server: used }) };
@@ -87,9 +87,10 @@ export async function runWithOwnServer(options: SocketRunOptions, image: FleetIm
   }
 }
 
-/** A few devices without faults that fetch as much as it takes until nothing of either side is cold. */
-function warmUpPlan({ rampDevicesPerSecond: _, ...plan }: FleetPlan, sizeBytes: number): FleetPlan {
-  const devices = Math.min(MOST_WARM_UP_DEVICES, Math.ceil(WARM_UP_BYTES / sizeBytes));
+/** For each process a few devices without faults that fetch as much as it takes until nothing of either side is cold. */
+function warmUpPlan({ rampDevicesPerSecond: _, ...plan }: FleetPlan, sizeBytes: number, processes: number): FleetPlan {
+  const inAll = Math.min(MOST_WARM_UP_DEVICES, WARM_UP_BYTES / sizeBytes);
+  const devices = Math.max(1, Math.floor(inAll / processes));
   const thingPrefix = `${plan.thingPrefix}-warm-up`;
   const without = { links: [], deviceProfiles: [], clients: [], faults: {}, store: "verify" } as const;
   return { ...plan, ...without, together: false, devices, thingPrefix };

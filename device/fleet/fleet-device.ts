@@ -125,6 +125,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
 
   lost(error: OtaError): void {
     this.connection = undefined;
+    if (this.isEnded) return;
     this.blockCrc = 0;
     this.job.lost(error);
     if (this.stats.connections === 0) {

@@ -23,9 +23,9 @@ const INITIAL_BYTES = 65_536;
 const LEAST_BLOCKS = 2;
 /** Two bandwidth-delay products: one on its way, one asked for. */
 const GAIN = 2;
-/** Bytes that come within so many round trips of their request: the link holds at least... */
+/** Bytes that come within so many round trips of their request... */
 const SOON_ROUND_TRIPS = 1.125;
-/** ...so many times as many in one round trip, and the window grows to it at once. */
+/** ...show that a link holds about so many times as many in one round trip: the window grows to it at once. */
 const SOON_GAIN = 8;
 /** How many rounds a measured rate counts. */
 const RATE_ROUNDS = 10;

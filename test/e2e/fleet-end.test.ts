@@ -132,6 +132,16 @@ describe("a process that is killed", () => {
     expect(await readdir(temporary)).toEqual([]);
   });
 
+  it("is told of, and ends the run, when it was gone before the run began", async () => {
+    const fleet = await startFleet(["--devices", "4", "--size", "1000", "--processes", "2"]);
+    const pids = await untilRunning(fleet, 3);
+    process.kill(Math.max(...pids), "SIGKILL");
+    const { status, stdout } = await fleet.ended;
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^limit {8}generator process [12] of 2 ended early, by SIGKILL$/m);
+    await expectGone(pids);
+  });
+
   it("ends the run when it is the server", async () => {
     const fleet = await startFleet(SLOW);
     await fleet.stderrLine(/ 8 downloading/);

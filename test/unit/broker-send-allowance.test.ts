@@ -173,6 +173,21 @@ describe("SendAllowance", () => {
     expect(mostHeld).toBe(0);
   });
 
+  it.each([300, 60_000])("does not hold against a trusted device what it had queued %i ms ago: nothing", (idleMs) => {
+    totalBytes = 65 * MIB;
+    const [bursting, busy] = [connect(), connect()];
+    Object.assign(bursting, { isTrusted: true, takenBytes: MIB });
+    write(busy, 4 * MIB);
+    expect(looks).toBe(1);
+    pass(idleMs);
+    allowance.count(bursting, MIB);
+    queues.set(bursting.socketKey, MIB);
+    write(busy, 64 * KIB);
+    const before = looks;
+    while (looks === before) pass(1);
+    expect(bursting.isHeld).toBe(false);
+  });
+
   it("does not hold against a new device that nobody looked for a long while", () => {
     pass(10_000);
     totalBytes = 65 * MIB;
