@@ -10,7 +10,7 @@ import { firstStreamVersion, makeImage } from "./fleet-image.ts";
 import { judge } from "./fleet-verdict.ts";
 import { openFleetView } from "./fleet-view.ts";
 import { makePlan } from "./make-plan.ts";
-import { prepareReports } from "./report-files.ts";
+import { prepareOut, prepareReports } from "./report-files.ts";
 import { describeRun } from "./run-facts.ts";
 import { type FleetRun, runAgainstBroker, runWithOwnServer } from "./socket-run.ts";
 import { runVirtualFleet } from "./virtual-run.ts";
@@ -20,6 +20,7 @@ export async function runFleetCommand(flags: FleetFlags): Promise<void> {
   checkFlags(flags);
   const signal = interruption();
   const reports = await prepareReports(flags);
+  await prepareOut(flags);
   const directory = await makeTemporaryDirectory("fleet");
   // A second signal ends the process at once.
   const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 });

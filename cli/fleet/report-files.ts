@@ -1,6 +1,7 @@
-/** Where a fleet's report goes: its places are looked at before the run, so that none ends without its report. */
+/** Where a fleet's report and its images go: the places are looked at before the run, so that none ends without its report. */
 import { access, constants, stat, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { systemFileSystem } from "../../device/file-system.ts";
 import type { FleetReport } from "../../device/fleet/fleet-report.ts";
 import { renderReportHtml } from "../../device/fleet/report/report-html.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
@@ -11,6 +12,17 @@ import type { FleetFlags } from "./fleet-flags.ts";
 export interface ReportFiles {
   /** Writes what was asked for. */
   write(report: FleetReport): Promise<void>;
+}
+
+/** Makes the directory for images. Rejects with OtaError `OutputNotWritable`, here and not for each device. */
+export async function prepareOut({ out }: FleetFlags): Promise<void> {
+  if (out === undefined) return;
+  try {
+    await systemFileSystem.createDirectory(resolve(out));
+    await access(out, constants.W_OK);
+  } catch (cause) {
+    throw notWritable("--out", out, cause);
+  }
 }
 
 /** Checks the places of the report. Rejects with OtaError `OutputNotWritable`. */

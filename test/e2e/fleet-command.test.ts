@@ -105,6 +105,8 @@ describe("a fleet's exit status", () => {
     ["does not fit", ["--devices", "1000000"]],
     ["known figures are", ["--assert", "speed>1"]],
     ["cannot be written", ["--report", "/nowhere/report.json"]],
+    ["--out /proc/nowhere cannot be written", ["--store", "disk", "--out", "/proc/nowhere"]],
+    ["--out /dev/null/x cannot be written", ["--store", "disk", "--out", "/dev/null/x"]],
     ["it is not a regular file", ["--file", "/"]],
   ])("is not 0 for what is refused: %s", async (message, flags) => {
     const { status, stderr, stdout } = await runOtastream(["fleet", ...flags]);
