@@ -3,7 +3,7 @@ import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import { MAX_RESPONSE_BYTES } from "../shared/protocol/limits.ts";
 import type { BlockRun, IncomingRequest, PublisherHandlers, PublisherTransport } from "../shared/transport.ts";
-import { BlockFramer } from "./block-framer.ts";
+import { BlockFramer, type FramedChunk } from "./block-framer.ts";
 import type { ClientDirectory } from "./client-directory.ts";
 import { type ClientLink, encodePublish } from "./client-link.ts";
 import type { KernelQueues } from "./kernel-queues.ts";
@@ -67,22 +67,27 @@ export class LocalTransport implements PublisherTransport {
     do {
       const chunk = mayGather ? this.framer.gather(run, next) : this.framer.frame(run, next);
       next += chunk.blockCount;
-      for (const watcher of watchers) {
-        if (!this.admits(watcher, chunk.blockCount)) continue;
-        chunk.share();
-        watcher.write(chunk);
-      }
-      if (device === undefined) {
-        chunk.release();
-      } else {
-        device.writeChunk(chunk, this.ready);
-        this.allowance.count(device, chunk.sizeBytes);
-        device.turnBytes += chunk.sizeBytes;
-      }
+      this.writeChunk(chunk, device, watchers);
     } while (next < end && device?.tookAll === true && !device.isHeld && !this.hadItsTurn(device));
     if (next < end && device !== undefined) device.owesReady = true;
     else if (next < end) setImmediate(() => this.handlers?.deviceReady(thing));
     return next - from;
+  }
+
+  /** Hands a chunk over to everybody who receives it. */
+  private writeChunk(chunk: FramedChunk, device: ClientLink | undefined, watchers: readonly ClientLink[]): void {
+    for (const watcher of watchers) {
+      if (!this.admits(watcher, chunk.blockCount)) continue;
+      chunk.share();
+      watcher.write(chunk);
+    }
+    if (device === undefined) {
+      chunk.release();
+      return;
+    }
+    device.writeChunk(chunk, this.ready);
+    this.allowance.count(device, chunk.sizeBytes);
+    device.turnBytes += chunk.sizeBytes;
   }
 
   sendMessage(thing: string, topic: string, payload: Uint8Array): void {
