@@ -24,8 +24,8 @@ export class LocalTransport implements PublisherTransport {
   readonly allowance: SendAllowance;
   private readonly framer = new BlockFramer();
   private readonly ready = (link: ClientLink): void => this.reportReady(link);
-  /** Those that can take more, in the order in which they will. */
-  private waiting: ClientLink[] = [];
+  /** Things that can take more, in the order in which they will. */
+  private waiting: string[] = [];
   private turn = 0;
   private endsSoon = false;
   private handlers: PublisherHandlers | undefined;
@@ -57,7 +57,7 @@ export class LocalTransport implements PublisherTransport {
       return 0;
     }
     if (device !== undefined && this.hadItsTurn(device)) {
-      this.waitForTurn(device);
+      this.waitForTurn(thing);
       return 0;
     }
     const mayGather = watchers.length === 0 && device?.takesPieces === true && this.framer.gathers(run);
@@ -70,7 +70,7 @@ export class LocalTransport implements PublisherTransport {
       this.writeChunk(chunk, device, watchers);
     } while (next < end && device?.tookAll === true && !device.isHeld && !this.hadItsTurn(device));
     if (next < end && device !== undefined) device.owesReady = true;
-    else if (next < end) setImmediate(() => this.handlers?.deviceReady(thing));
+    else if (next < end) this.waitForTurn(thing);
     return next - from;
   }
 
@@ -109,11 +109,11 @@ export class LocalTransport implements PublisherTransport {
   reportReady(link: ClientLink): void {
     if (!link.owesReady || !(link.isClosed || this.canTakeChunk(link))) return;
     link.owesReady = false;
-    this.waitForTurn(link);
+    this.waitForTurn(link.clientId);
   }
 
-  private waitForTurn(link: ClientLink): void {
-    this.waiting.push(link);
+  private waitForTurn(thing: string): void {
+    this.waiting.push(thing);
     this.endTurnSoon();
   }
 
@@ -135,11 +135,11 @@ export class LocalTransport implements PublisherTransport {
   }
 
   private readonly endTurn = (): void => {
-    const links = this.waiting;
+    const things = this.waiting;
     this.waiting = [];
     this.endsSoon = false;
     this.turn++;
-    for (const { clientId } of links) this.handlers?.deviceReady(clientId);
+    for (const thing of things) this.handlers?.deviceReady(thing);
   };
 
   /** Writes a message to one connection, or drops it when too much waits there. */

@@ -8,7 +8,7 @@ import { ClientLink } from "../../broker/client-link.ts";
 import { LocalTransport } from "../../broker/local-transport.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { silentLog } from "../../shared/log.ts";
-import { makeFile, makeRun, payloadsOf, TestPublisher } from "../support/broker.ts";
+import { enterClient, makeFile, makeRun, payloadsOf, TestPublisher } from "../support/broker.ts";
 
 /** A connection that keeps the buffers it was given, not copies, and sends them when it is told to. */
 class SlowConnection extends Duplex {
@@ -112,11 +112,6 @@ function packetsIn(sent: readonly Buffer[]): Buffer[] {
 function enter(clients: ClientDirectory, transport: LocalTransport, name: string): SlowConnection {
   const connection = new SlowConnection({ writableHighWaterMark: 65_536 });
   const link = new (name === "a" ? LinkInPieces : ClientLink)(connection, () => {});
-  link.clientId = name;
-  link.role = name === "watcher" ? { kind: "observer" } : { kind: "thing", thing: name };
-  link.topicFilters = () => ["$aws/#"];
-  link.isReady = true;
-  connection.on("drain", () => transport.reportReady(link));
-  clients.enter(link);
+  enterClient(clients, transport, link, name, name === "watcher" ? { kind: "observer" } : undefined);
   return connection;
 }

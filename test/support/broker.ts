@@ -5,6 +5,9 @@ import type { Duplex } from "node:stream";
 import { generate, type IConnectPacket, type Packet, parser } from "mqtt-packet";
 import { createWebSocketStream, WebSocket } from "ws";
 import { type Broker, type BrokerOptions, startBroker } from "../../broker/broker.ts";
+import type { ClientDirectory } from "../../broker/client-directory.ts";
+import type { ClientLink } from "../../broker/client-link.ts";
+import type { LocalTransport } from "../../broker/local-transport.ts";
 import type { Log, LogFields } from "../../shared/log.ts";
 import { DataFrame } from "../../shared/protocol/data-frame.ts";
 import { formatTopic } from "../../shared/protocol/topics.ts";
@@ -260,4 +263,21 @@ export function payloadsOf(run: BlockRun): Buffer[] {
     const start = blockId * run.blockSizeBytes;
     return Buffer.from(frame.encode(blockId, run.fileBytes.subarray(start, start + run.blockSizeBytes)));
   });
+}
+
+/** Lets a client in that is subscribed to everything, past Aedes; a thing unless `role` says otherwise. */
+export function enterClient(
+  clients: ClientDirectory,
+  transport: LocalTransport,
+  link: ClientLink,
+  name: string,
+  role: ClientLink["role"] = { kind: "thing", thing: name },
+): ClientLink {
+  link.clientId = name;
+  link.role = role;
+  link.topicFilters = () => ["$aws/#"];
+  link.isReady = true;
+  link.connection.on("drain", () => transport.reportReady(link));
+  clients.enter(link);
+  return link;
 }

@@ -8,7 +8,7 @@ import { ClientLink } from "../../broker/client-link.ts";
 import { LocalTransport } from "../../broker/local-transport.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { silentLog } from "../../shared/log.ts";
-import { makeRun, TestPublisher } from "../support/broker.ts";
+import { enterClient, makeRun, TestPublisher } from "../support/broker.ts";
 
 const DEVICES = ["greedy", "modest", "late"] as const;
 /** 32 blocks of 4 KiB are two chunks. */
@@ -67,7 +67,7 @@ async function serve(connections: readonly Duplex[]): Promise<string[]> {
   const publisher = await TestPublisher.start(transport);
   for (const [index, connection] of connections.entries()) {
     const name = DEVICES[index] as string;
-    const link = enter(directory, transport, name, connection);
+    const link = enterClient(directory, transport, new ClientLink(connection, () => {}), name);
     const write = link.write.bind(link);
     link.write = (...written) => {
       chunks.push(name);
@@ -81,15 +81,4 @@ async function serve(connections: readonly Duplex[]): Promise<string[]> {
   }
   await publisher.until(() => DEVICES.every((name) => publisher.isSettled(name)));
   return chunks;
-}
-
-function enter(directory: ClientDirectory, transport: LocalTransport, name: string, connection: Duplex): ClientLink {
-  const link = new ClientLink(connection, () => {});
-  link.clientId = name;
-  link.role = { kind: "thing", thing: name };
-  link.topicFilters = () => ["$aws/#"];
-  link.isReady = true;
-  connection.on("drain", () => transport.reportReady(link));
-  directory.enter(link);
-  return link;
 }
