@@ -22,15 +22,13 @@ const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 /** Opens the books, or returns undefined where there are none. */
 export function openKernelQueues(): KernelQueues | undefined {
-  const [lowBytes = NaN, pressureBytes = NaN] = readText("/proc/sys/net/ipv4/tcp_mem")
-    .split(/\s+/)
-    .map((pages) => Number(pages) * PAGE_BYTES);
-  if (socketPages() === undefined || readText(TABLES[0] as string) === "") return undefined;
+  const { lowBytes, pressureBytes } = readTcpMarks();
+  if (readTcpBytes() === undefined || readText(TABLES[0] as string) === "") return undefined;
   return {
     worthALookBytes: Math.min(WORTH_A_LOOK_BYTES, lowBytes / 4 || WORTH_A_LOOK_BYTES),
     // From here on the kernel rations the memory of everybody.
     noRoomBytes: pressureBytes || NO_ROOM_BYTES,
-    totalBytes: () => (socketPages() ?? 0) * PAGE_BYTES,
+    totalBytes: () => readTcpBytes() ?? 0,
     sendQueues: () => {
       const queues = new Map<string, number>();
       for (const table of TABLES) readSendQueues(readText(table), queues);
@@ -39,9 +37,16 @@ export function openKernelQueues(): KernelQueues | undefined {
   };
 }
 
-function socketPages(): number | undefined {
+/** From where the kernel counts TCP's memory as low no more, and from where it rations it, in bytes; NaN where it does not say. */
+export function readTcpMarks(): { readonly lowBytes: number; readonly pressureBytes: number } {
+  const [low, pressure] = readText("/proc/sys/net/ipv4/tcp_mem").trim().split(/\s+/);
+  return { lowBytes: (Number(low) || NaN) * PAGE_BYTES, pressureBytes: (Number(pressure) || NaN) * PAGE_BYTES };
+}
+
+/** The memory of all TCP sockets of the machine, in bytes; undefined where the kernel does not say. */
+export function readTcpBytes(): number | undefined {
   const pages = /^TCP:.*\bmem (\d+)/m.exec(readText("/proc/net/sockstat"))?.[1];
-  return pages === undefined ? undefined : Number(pages);
+  return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
 }
 
 /** The text of a file of the kernel, or nothing where there is no such file. */

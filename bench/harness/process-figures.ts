@@ -1,5 +1,6 @@
 /** What the operating system's books say of processes: processor time, memory, and the kernel's memory for sockets. */
 import { readdirSync, readFileSync } from "node:fs";
+import { readTcpBytes } from "../../broker/kernel-queues.ts";
 
 /** The time that processes have spent on a processor, all threads together, in microseconds; one that is gone counts 0. */
 export function cpuMicroseconds(pids: readonly number[]): number {
@@ -27,8 +28,7 @@ export function residentBytes(pid: number): number {
 
 /** What the kernel has set aside for all TCP sockets of the machine, in bytes. */
 export function kernelSocketBytes(): number {
-  const pages = Number(/^TCP:.*\bmem (\d+)/m.exec(readFileSync("/proc/net/sockstat", "latin1"))?.[1] ?? 0);
-  return pages * 4096;
+  return readTcpBytes() ?? 0;
 }
 
 /** The processor time that the whole machine has spent on anything, in microseconds, to 10,000. */
