@@ -7,6 +7,8 @@ import { silentLog } from "../../shared/log.ts";
 import { openLog } from "../terminal.ts";
 import type { FromGenerator, ToGenerator } from "./generator-messages.ts";
 
+const WARM_UP_ROUNDS = 2;
+
 const idleBytes = systemProbe.residentBytes();
 const stop = new AbortController();
 const begin = Promise.withResolvers<void>();
@@ -22,10 +24,17 @@ process.on("message", (message: ToGenerator) => {
   else void run(message);
 });
 
-/** Whatever fails here, the run tells of what fails in it. */
+/**
+ * Whatever fails here, the run tells of what fails in it. Twice, because code that was compiled for the functions of one
+ * run is thrown away when those of a second one come, and then compiled for any.
+ */
 async function warmUp(plan: FleetPlan): Promise<void> {
-  const slice = { part: 0, parts: 1 };
-  await runFleet({ plan, slice, clock: systemClock, log: silentLog, signal: stop.signal }).catch(() => {});
+  for (let round = 1; round <= WARM_UP_ROUNDS; round++) {
+    const roundPlan = { ...plan, thingPrefix: `${plan.thingPrefix}-${round}` };
+    const slice = { part: 0, parts: 1 };
+    const options = { slice, clock: systemClock, log: silentLog, signal: stop.signal };
+    await runFleet({ ...options, plan: roundPlan }).catch(() => {});
+  }
   say({ on: "warm" });
 }
 

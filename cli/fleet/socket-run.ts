@@ -29,6 +29,7 @@ export interface SocketRunOptions {
   readonly signal: AbortSignal;
 }
 
+/** Of each round. */
 const WARM_UP_BYTES = 192 * 1024 * 1024;
 const MOST_WARM_UP_DEVICES = 100;
 

@@ -170,16 +170,17 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   /** Takes a block by its name and the CRC-32 of its bytes, unsigned. */
   takeBlock(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined, crc: number): void {
     const { stats } = this;
-    const { blockInput, network } = this.job;
+    const { network } = this.job;
     stats.messages++;
     stats.receivedBytes += sizeBytes;
     stats.firstBlockAtMs ??= network.nowMs;
-    blockInput.fileId = fileId;
-    blockInput.blockId = blockId;
-    blockInput.sizeBytes = sizeBytes;
-    blockInput.clientToken = clientToken;
-    blockInput.crc32 = crc;
-    this.handle(blockInput);
+    if (this.session === undefined) return;
+    const block = this.job.inputFor(fileId, blockId, sizeBytes, clientToken, crc);
+    const commands = this.session.handleBlock(block, network.nowMs);
+    // To keep it is all that most blocks lead to.
+    if (commands.length === 1 && commands[0]?.do === "keepBlock") this.receiver.keep(block);
+    else this.performAll(commands);
+    this.arm();
   }
 
   messageArrived(name: string, message: Uint8Array): void {
@@ -213,16 +214,19 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     this.connection = this.path.connect({ clientId: this.thing, topicFilters, ...streamed }, this);
   }
 
-  /** Hands over an input, and what its commands are answered with. */
   private handle(input: SessionInput): void {
-    let next: SessionInput | undefined = input;
-    while (next !== undefined && this.session !== undefined) {
-      this.answer = undefined;
-      const commands = this.session.handle(next, this.job.network.nowMs);
-      for (let index = 0; index < commands.length; index++) this.perform(commands[index] as SessionCommand);
-      next = this.answer;
-    }
+    if (this.session === undefined) return;
+    this.performAll(this.session.handle(input, this.job.network.nowMs));
     this.arm();
+  }
+
+  /** Performs commands, and hands over what they are answered with. */
+  private performAll(commands: readonly SessionCommand[]): void {
+    this.answer = undefined;
+    for (let index = 0; index < commands.length; index++) this.perform(commands[index] as SessionCommand);
+    if (this.answer !== undefined && this.session !== undefined) {
+      this.performAll(this.session.handle(this.answer, this.job.network.nowMs));
+    }
   }
 
   private arm(): void {
@@ -234,7 +238,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     const { format } = this.job;
     switch (command.do) {
       case "keepBlock":
-        this.receiver.keep(command.blockId, this.job.blockInput.sizeBytes, this.job.blockInput.crc32);
+        this.receiver.keep(this.job.blockInput);
         break;
       case "publishGet":
         this.publish("get", encodeGet(format, command.request));

@@ -2,7 +2,7 @@
 import type { OtaError } from "../../shared/protocol/errors.ts";
 import type { Format } from "../../shared/protocol/topics.ts";
 import { type Random, randomFraction } from "../../shared/random.ts";
-import type { SessionInput, SessionOptions } from "../protocol/session-types.ts";
+import type { BlockArrived, SessionOptions } from "../protocol/session-types.ts";
 import { CrcPlans } from "./crc-combine.ts";
 import type { FleetNetwork, FleetPath } from "./fleet-connection.ts";
 import type { DeviceStats } from "./fleet-stats.ts";
@@ -42,8 +42,6 @@ export type BlockInput = { -readonly [Key in keyof BlockArrived]: BlockArrived[K
   crc32: number;
 };
 
-type BlockArrived = Extract<SessionInput, { on: "blockArrived" }>;
-
 const ignore = (): void => {};
 
 /** One download by many devices. */
@@ -79,5 +77,21 @@ export class FleetJob {
     this.connected = connected;
     this.lost = lost;
     this.ended = ended;
+  }
+  /** The input for a block: `blockInput`, until the next block. */
+  inputFor(
+    fileId: number,
+    blockId: number,
+    sizeBytes: number,
+    clientToken: string | undefined,
+    crc32: number,
+  ): BlockInput {
+    const { blockInput } = this;
+    blockInput.fileId = fileId;
+    blockInput.blockId = blockId;
+    blockInput.sizeBytes = sizeBytes;
+    blockInput.clientToken = clientToken;
+    blockInput.crc32 = crc32;
+    return blockInput;
   }
 }

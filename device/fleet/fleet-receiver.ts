@@ -1,6 +1,6 @@
 /** Receives one file after another for a simulated device and keeps none: the file side of its download. */
 import type { SessionCommand, SessionInput } from "../protocol/session-types.ts";
-import type { FleetJob } from "./fleet-job.ts";
+import type { BlockInput, FleetJob } from "./fleet-job.ts";
 import type { DeviceStats } from "./fleet-stats.ts";
 import { VerifyStore } from "./verify-store.ts";
 
@@ -46,7 +46,7 @@ export class FleetReceiver {
   }
 
   /** Takes a new block by the CRC-32 of its bytes. */
-  keep(blockId: number, sizeBytes: number, crc32: number): void {
+  keep({ blockId, sizeBytes, crc32 }: BlockInput): void {
     this.store?.take(blockId, crc32);
     this.job.heat?.note(this.place, blockId, this.blockCount, this.job.network.nowMs);
     this.stats.blocks++;

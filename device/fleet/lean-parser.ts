@@ -50,7 +50,7 @@ const OTHER = -2;
 export class LeanParser {
   private readonly sink: LeanSink;
   /** Length and bytes of the data topic as they stand in a packet; undefined streams nothing. */
-  private readonly topic: Uint8Array | undefined;
+  private readonly topic: Spelling | undefined;
   /** With so many bytes of a packet, or all of them, its form can be told. */
   private readonly enoughBytes: number;
   /** The beginning of a packet whose form could not be told yet. */
@@ -75,12 +75,9 @@ export class LeanParser {
   constructor(sink: LeanSink, dataTopic: Uint8Array | undefined) {
     this.sink = sink;
     if (dataTopic !== undefined) {
-      this.topic = new Uint8Array(2 + dataTopic.length);
-      this.topic[0] = dataTopic.length >>> 8;
-      this.topic[1] = dataTopic.length & 0xff;
-      this.topic.set(dataTopic, 2);
+      this.topic = spell(Uint8Array.of(dataTopic.length >>> 8, dataTopic.length & 0xff, ...dataTopic));
     }
-    this.enoughBytes = 1 + MAX_LENGTH_BYTES + (this.topic?.length ?? 0) + MAX_BEFORE_PAYLOAD;
+    this.enoughBytes = 1 + MAX_LENGTH_BYTES + (this.topic?.byteLength ?? 0) + MAX_BEFORE_PAYLOAD;
   }
 
   /** Reads `length` bytes; afterwards they are the caller's again. After a fault the connection must be closed. */
@@ -100,6 +97,7 @@ export class LeanParser {
   }
 
   private read(bytes: Uint8Array, start: number, limit: number): void {
+    const view = viewOf(bytes);
     let at = start;
     while (at < limit && this.fault === undefined) {
       if (this.payloadLeft > 0) {
@@ -114,7 +112,7 @@ export class LeanParser {
       } else if (this.packet !== undefined) {
         at += this.collect(this.packet, bytes, at, limit);
       } else {
-        const taken = this.beginPacket(bytes, at, limit);
+        const taken = this.beginPacket(bytes, view, at, limit);
         if (taken === NEED_MORE) this.carried = new Uint8Array(bytes.subarray(at, limit));
         at = taken === NEED_MORE ? limit : at + taken;
       }
@@ -122,14 +120,16 @@ export class LeanParser {
   }
 
   /** Reads the beginning of a packet; returns how many bytes it took, or NEED_MORE and takes none. */
-  private beginPacket(bytes: Uint8Array, start: number, limit: number): number {
+  private beginPacket(bytes: Uint8Array, view: DataView, start: number, limit: number): number {
     const end = this.readLength(bytes, start, limit);
     if (end === NEED_MORE) return NEED_MORE;
     if (end - start > MAX_PACKET_BYTES) this.fault ??= "packetTooLarge";
     if (this.fault !== undefined) return limit - start;
     if (bytes[start] === PUBLISH_QOS_0 && this.topic !== undefined) {
       if (limit < end && limit - start < this.enoughBytes) return NEED_MORE;
-      if (this.readDataHead(bytes, end, this.topic)) return this.at - start;
+      const isData =
+        startsWith(view, this.at, limit, this.topic) && this.readDataHead(bytes, end, this.topic.byteLength);
+      if (isData) return this.at - start;
     }
     const available = Math.min(end, limit);
     if (available === end) {
@@ -163,13 +163,11 @@ export class LeanParser {
   }
 
   /**
-   * Reads a PUBLISH packet from its topic up to its payload; says whether it is a data message to be streamed. What lies
+   * Reads a PUBLISH packet behind its topic up to its payload; says whether it is a data message to be streamed. What lies
    * beyond the packet's end may be read, and then the lengths do not add up.
    */
-  private readDataHead(bytes: Uint8Array, end: number, topic: Uint8Array): boolean {
-    let at = this.at;
-    for (let index = 0; index < topic.length; index++) if (bytes[at + index] !== topic[index]) return false;
-    at += topic.length;
+  private readDataHead(bytes: Uint8Array, end: number, topicBytes: number): boolean {
+    const at = this.at + topicBytes;
     if (bytes[at] !== CBOR_MAP) return false;
     this.at = at + 1;
     this.clientToken = undefined;
@@ -220,9 +218,13 @@ export class LeanParser {
     if (!(length <= MAX_CLIENT_TOKEN_BYTES)) return false;
     this.at = start + length;
     if (!isText(this.knownToken, bytes, start, length)) {
-      const characters = bytes.subarray(start, start + length);
-      if (characters.some((byte) => byte >= ASCII_END)) return false;
-      this.knownToken = String.fromCharCode(...characters);
+      let token = "";
+      for (let index = start; index < start + length; index++) {
+        const byte = bytes[index] as number;
+        if (!(byte < ASCII_END)) return false;
+        token += String.fromCharCode(byte);
+      }
+      this.knownToken = token;
     }
     this.clientToken = this.knownToken;
     return true;
@@ -239,6 +241,33 @@ export class LeanParser {
     }
     return taken;
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Bytes as numbers of four, and of one each where fewer are left: every device has them, and an array is small. */
+interface Spelling {
+  readonly byteLength: number;
+  readonly words: readonly number[];
+  readonly rest: readonly number[];
+}
+
+function spell(bytes: Uint8Array): Spelling {
+  const view = viewOf(bytes);
+  const wholeBytes = bytes.length - (bytes.length % 4);
+  const words = Array.from({ length: wholeBytes / 4 }, (_, index) => view.getInt32(4 * index));
+  return { byteLength: bytes.length, words, rest: [...bytes.subarray(wholeBytes)] };
+}
+
+/** Says whether bytes before `limit` begin with what was spelled: asked for every block, of some sixty bytes. */
+function startsWith(bytes: DataView, start: number, limit: number, { byteLength, words, rest }: Spelling): boolean {
+  if (start + byteLength > limit) return false;
+  let at = start;
+  for (let index = 0; index < words.length; index++, at += 4) if (bytes.getInt32(at) !== words[index]) return false;
+  for (let index = 0; index < rest.length; index++) if (bytes.getUint8(at + index) !== rest[index]) return false;
+  return true;
 }
 
 /** Says whether bytes spell an ASCII text. */

@@ -20,8 +20,11 @@ export class VerifyStore {
   private readonly held: Uint8Array;
   private readonly blockCrcs: Uint32Array | undefined;
   private heldCount = 0;
-  /** Of the blocks that are held. */
+  /** Of the blocks that are held, but for the run. */
   private combined = 0;
+  /** The CRC-32 of the blocks that came last, one after another in their order, and the block behind them. */
+  private runCrc = 0;
+  private runEnd = 0;
 
   constructor(plan: CrcPlan, keepBlockCrcs = false) {
     this.plan = plan;
@@ -43,7 +46,7 @@ export class VerifyStore {
   take(blockId: number, crc32: number): void {
     if (!setBit(this.held, blockId)) return;
     this.heldCount++;
-    this.combined ^= this.plan.contribution(blockId, crc32);
+    this.addToRun(blockId, crc32);
     if (this.blockCrcs !== undefined) this.blockCrcs[blockId] = crc32;
   }
 
@@ -55,7 +58,7 @@ export class VerifyStore {
       return { ok: false, code: "SizeMismatch", message };
     }
     if (crc32 === undefined) return { ok: true, verified: "size" };
-    const actual = this.combined >>> 0;
+    const actual = (this.combined ^ this.contributionOfRun) >>> 0;
     if (actual === crc32) return { ok: true, verified: "digest" };
     const message = `file ${fileId} is not the original: crc32 is ${formatChecksum(actual)}, expected ${formatChecksum(crc32)}`;
     return { ok: false, code: "DigestMismatch", message };
@@ -79,7 +82,25 @@ export class VerifyStore {
     this.held.fill(0);
     this.heldCount = 0;
     this.combined = 0;
+    this.runCrc = 0;
+    this.runEnd = 0;
     return this.held;
+  }
+
+  /** Most blocks follow the one before them, and then no product is needed; a shorter one at the end of the file needs its own. */
+  private addToRun(blockId: number, crc32: number): void {
+    const { plan } = this;
+    if (blockId === this.runEnd && (blockId + 1) * plan.blockSizeBytes <= plan.sizeBytes) {
+      this.runCrc = plan.append(this.runCrc, crc32);
+    } else {
+      this.combined ^= this.contributionOfRun;
+      this.runCrc = crc32;
+    }
+    this.runEnd = blockId + 1;
+  }
+
+  private get contributionOfRun(): number {
+    return this.runEnd === 0 ? 0 : this.plan.contribution(this.runEnd - 1, this.runCrc);
   }
 
   private forget(blockId: number, blockCrcs: Uint32Array): void {

@@ -1,5 +1,5 @@
 /** Which blocks of a file are held, which are asked for and by which request, and which of those were overtaken. No IO. */
-import { countBits, createBitmap, hasBit, nextClearBit, setBit } from "../../shared/protocol/bitmap.ts";
+import { clearBit, countBits, createBitmap, nextClearBit, setBit } from "../../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../../shared/protocol/blocks.ts";
 import type { SendMark } from "./flow-window.ts";
 
@@ -49,9 +49,9 @@ export class BlockLedger {
     this.blockCount = countBlocks(sizeBytes, blockSizeBytes);
     this.held = createBitmap(this.blockCount);
     this.orderOf = new Uint32Array(this.blockCount);
-    for (let blockId = 0; blockId < this.blockCount; blockId++) {
-      if (hasBit(held, blockId)) setBit(this.held, blockId);
-    }
+    this.held.set(held.subarray(0, this.held.length));
+    // Beyond the last block.
+    for (let bit = this.blockCount; bit < this.held.length * 8; bit++) clearBit(this.held, bit);
     this.heldCount = countBits(this.held);
   }
 

@@ -1,6 +1,6 @@
 /** The download of a stream as a state machine: inputs in, commands out, one deadline. No IO. */
 import { NO_COMMANDS } from "./session-core.ts";
-import type { FileProgress, SessionCommand, SessionInput, SessionOptions } from "./session-types.ts";
+import type { BlockArrived, FileProgress, SessionCommand, SessionInput, SessionOptions } from "./session-types.ts";
 import { StreamDownload } from "./stream-download.ts";
 import { type Step, TRANSITIONS } from "./transitions.ts";
 
@@ -13,8 +13,8 @@ const STEPS: { readonly [S in Step]: (download: StreamDownload, input: never, no
   loseConnection: (download, _input: InputOf<"disconnected">, nowMs) => download.loseConnection(nowMs),
   takeDescription: (download, input: InputOf<"described">, nowMs) => download.takeDescription(input.description, nowMs),
   startDownload: (download, input: InputOf<"fileOpened">, nowMs) => download.startDownload(input, nowMs),
-  takeBlock: (download, input: InputOf<"blockArrived">, nowMs) => download.takeBlock(input, nowMs),
-  keepLateBlock: (download, input: InputOf<"blockArrived">, nowMs) => {
+  takeBlock: (download, input: BlockArrived, nowMs) => download.takeBlock(input, nowMs),
+  keepLateBlock: (download, input: BlockArrived, nowMs) => {
     download.keepIfNew(input, nowMs);
   },
   takeRejection: (download, input: InputOf<"rejected">, nowMs) => download.takeRejection(input.rejection, nowMs),
@@ -52,6 +52,15 @@ export class DownloadSession {
     const { download } = this;
     download.commands = NO_COMMANDS;
     const step = TRANSITIONS[download.stage][input.on];
+    if (step !== undefined) STEPS[step](download, input as never, nowMs);
+    return download.commands;
+  }
+
+  /** `handle` for the input that comes for every block: it meets no other kind of input, which is what makes it quick. */
+  handleBlock(input: BlockArrived, nowMs: number): readonly SessionCommand[] {
+    const { download } = this;
+    download.commands = NO_COMMANDS;
+    const step = TRANSITIONS[download.stage].blockArrived;
     if (step !== undefined) STEPS[step](download, input as never, nowMs);
     return download.commands;
   }

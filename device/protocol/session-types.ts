@@ -18,13 +18,7 @@ export type SessionInput =
   | { readonly on: "described"; readonly description: Description }
   /** `held` is a bitmap of the blocks that are in the store already; `complete` says the image is in place and verified. */
   | { readonly on: "fileOpened"; readonly fileId: number; readonly held: Uint8Array; readonly complete: boolean }
-  | {
-      readonly on: "blockArrived";
-      readonly fileId: number;
-      readonly blockId: number;
-      readonly sizeBytes: number;
-      readonly clientToken?: string | undefined;
-    }
+  | BlockArrived
   | { readonly on: "rejected"; readonly rejection: RejectedMessage }
   | { readonly on: "checksumsArrived"; readonly message: ChecksumsMessage }
   /** Blocks were compared with the manifest; `held` is what the store has now that agrees with it. */
@@ -40,6 +34,15 @@ export type SessionInput =
     }
   /** The deadline passed. */
   | { readonly on: "timeout" };
+
+/** A data message came, of the current file or not. */
+export interface BlockArrived {
+  readonly on: "blockArrived";
+  readonly fileId: number;
+  readonly blockId: number;
+  readonly sizeBytes: number;
+  readonly clientToken?: string | undefined;
+}
 
 /** Something the shell has to do, in order, before the next input, and not to keep: its object may be used again. */
 export type SessionCommand =

@@ -12,7 +12,7 @@ import { ManifestDownload } from "./manifest-download.ts";
 import { type RejectedRequest, reactTo } from "./rejection-policy.ts";
 import { SessionCore } from "./session-core.ts";
 import { fileNotFound, requestRejected } from "./session-failures.ts";
-import type { FileProgress, SessionCommand, SessionInput, SessionOptions } from "./session-types.ts";
+import type { BlockArrived, FileProgress, SessionCommand, SessionInput, SessionOptions } from "./session-types.ts";
 import type { Stage } from "./transitions.ts";
 
 type InputOf<On extends SessionInput["on"]> = Extract<SessionInput, { on: On }>;
@@ -201,14 +201,14 @@ export class StreamDownload extends SessionCore {
     }
   }
 
-  takeBlock(input: InputOf<"blockArrived">, nowMs: number): void {
+  takeBlock(input: BlockArrived, nowMs: number): void {
     if (!this.keepIfNew(input, nowMs)) return;
     this.noteProgress();
     this.ask(nowMs, this.current?.giveUpOvertaken() === true);
   }
 
   /** Keeps the block if it is a new one of the current file; says whether it was. */
-  keepIfNew(input: InputOf<"blockArrived">, nowMs: number): boolean {
+  keepIfNew(input: BlockArrived, nowMs: number): boolean {
     if (this.current?.take(input, nowMs) !== "new") return false;
     this.keepBlock.fileId = input.fileId;
     this.keepBlock.blockId = input.blockId;
