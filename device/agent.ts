@@ -130,7 +130,7 @@ class DownloadRun {
 
   private takeMessage(name: string, payload: Uint8Array): void {
     if (this.backlog === undefined) this.handleMessage(name, payload);
-    else if (this.backlog.length < MAX_BACKLOG_MESSAGES) this.backlog.push([name, new Uint8Array(payload)]);
+    else if (this.backlog.length < MAX_BACKLOG_MESSAGES) this.backlog.push([name, payload]);
   }
 
   private handleMessage(name: string, payload: Uint8Array): void {

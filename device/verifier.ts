@@ -8,6 +8,8 @@ import type { OpenFile } from "./file-system.ts";
 import type { ImageDigests } from "./protocol/image-identity.ts";
 
 const CHUNK_BYTES = 1_048_576;
+/** Lent to one reader at a time and kept between files: what is thrown away after each counts for the collector. */
+let spareChunk: Buffer | undefined;
 
 /** What an image is checked against; digests that are absent are not checked. */
 export interface ExpectedImage extends Partial<ImageDigests> {
@@ -87,28 +89,28 @@ function describeDamage(damagedBlocks: number[]): VerificationFault | undefined 
 }
 
 /** Computes size, CRC-32 and SHA-256 of a whole file, holding at most 1 MiB of it. */
-export async function digestFile(file: OpenFile): Promise<ImageDigests & { sizeBytes: number }> {
-  const sizeBytes = await file.sizeBytes();
-  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, sizeBytes));
-  const hash = createHash("sha256");
-  let crc = 0;
-  let position = 0;
-  for (;;) {
-    const length = chunk.length === 0 ? 0 : await file.read(position, chunk);
-    if (length === 0) break;
-    const bytes = chunk.subarray(0, length);
-    hash.update(bytes);
-    crc = crc32(bytes, crc);
-    position += length;
-  }
-  return { sizeBytes: position, crc32: crc, sha256: hash.digest("hex") };
+export function digestFile(file: OpenFile): Promise<ImageDigests & { sizeBytes: number }> {
+  return withChunk(async (chunk) => {
+    const hash = createHash("sha256");
+    let crc = 0;
+    let position = 0;
+    for (;;) {
+      const length = await file.read(position, chunk);
+      const bytes = chunk.subarray(0, length);
+      hash.update(bytes);
+      crc = crc32(bytes, crc);
+      position += length;
+      if (length < chunk.length) break;
+    }
+    return { sizeBytes: position, crc32: crc, sha256: hash.digest("hex") };
+  });
 }
 
 /**
  * Finds the blocks whose bytes have the CRC-32 that `claimOf` gives for them; blocks it gives none for are passed over
  * unread. Returns a bitmap of the blocks found. Holds at most 1 MiB of the file.
  */
-export async function findIntactBlocks(
+export function findIntactBlocks(
   file: OpenFile,
   layout: { sizeBytes: number; blockSizeBytes: number },
   claimOf: (blockId: number) => number | undefined,
@@ -116,19 +118,30 @@ export async function findIntactBlocks(
   const { sizeBytes, blockSizeBytes } = layout;
   const blockCount = countBlocks(sizeBytes, blockSizeBytes);
   const blocksPerChunk = Math.floor(CHUNK_BYTES / blockSizeBytes);
-  const chunk = Buffer.allocUnsafe(Math.min(blocksPerChunk * blockSizeBytes, sizeBytes));
-  const intact = createBitmap(blockCount);
-  for (let first = 0; first < blockCount; first += blocksPerChunk) {
-    const end = Math.min(first + blocksPerChunk, blockCount);
-    let available: number | undefined;
-    for (let blockId = first; blockId < end; blockId++) {
-      const claimed = claimOf(blockId);
-      if (claimed === undefined) continue;
-      available ??= await file.read(first * blockSizeBytes, chunk);
-      const start = (blockId - first) * blockSizeBytes;
-      const stop = start + blockLength(blockId, sizeBytes, blockSizeBytes);
-      if (stop <= available && crc32(chunk.subarray(start, stop)) === claimed) setBit(intact, blockId);
+  return withChunk(async (chunk) => {
+    const intact = createBitmap(blockCount);
+    for (let first = 0; first < blockCount; first += blocksPerChunk) {
+      const end = Math.min(first + blocksPerChunk, blockCount);
+      let available: number | undefined;
+      for (let blockId = first; blockId < end; blockId++) {
+        const claimed = claimOf(blockId);
+        if (claimed === undefined) continue;
+        available ??= await file.read(first * blockSizeBytes, chunk.subarray(0, blocksPerChunk * blockSizeBytes));
+        const start = (blockId - first) * blockSizeBytes;
+        const stop = start + blockLength(blockId, sizeBytes, blockSizeBytes);
+        if (stop <= available && crc32(chunk.subarray(start, stop)) === claimed) setBit(intact, blockId);
+      }
     }
+    return intact;
+  });
+}
+
+async function withChunk<Found>(read: (chunk: Buffer) => Promise<Found>): Promise<Found> {
+  const chunk = spareChunk ?? Buffer.allocUnsafe(CHUNK_BYTES);
+  spareChunk = undefined;
+  try {
+    return await read(chunk);
+  } finally {
+    spareChunk = chunk;
   }
-  return intact;
 }

@@ -37,7 +37,7 @@ export interface DeviceHandlers {
   /** Connected and subscribed, for the first time or again. */
   connected(): void;
   disconnected(reason: string): void;
-  /** The payload is only valid during the call. */
+  /** The payload is the device's to keep: no transport reuses its memory. */
   messageArrived(topic: string, payload: Uint8Array): void;
 }
 

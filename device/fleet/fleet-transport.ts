@@ -134,7 +134,8 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
 
   messageArrived(topic: string, payload: Uint8Array): void {
     this.options.messageArrived(topic, payload);
-    this.handlers?.messageArrived(topic, payload);
+    // Other than here, it is the device's to keep.
+    this.handlers?.messageArrived(topic, new Uint8Array(payload));
   }
 
   // Without a data topic nothing is streamed.
