@@ -23,6 +23,11 @@ const INITIAL_BYTES = 65_536;
 const LEAST_BLOCKS = 2;
 /** Two bandwidth-delay products: one on its way, one asked for. */
 const GAIN = 2;
+/**
+ * The shortest round trip that is reckoned with, in milliseconds. Below it both ends take what comes in batches, and a
+ * window for less would ask for a few blocks at a time.
+ */
+const SHORTEST_ROUND_TRIP_MS = 1;
 /** Bytes that come within so many round trips of their request... */
 const SOON_ROUND_TRIPS = 1.125;
 /** ...show that a link holds about so many times as many in one round trip: the window grows to it at once. */
@@ -130,7 +135,11 @@ export class FlowWindow {
   }
 
   private get productBytes(): number {
-    return this.leastRoundTripMs === Infinity ? 0 : GAIN * this.highestRate * this.leastRoundTripMs;
+    return this.leastRoundTripMs === Infinity ? 0 : GAIN * this.highestRate * this.reckonedRoundTripMs;
+  }
+
+  private get reckonedRoundTripMs(): number {
+    return Math.max(this.leastRoundTripMs, SHORTEST_ROUND_TRIP_MS);
   }
 
   private noteRate(rate: number): void {
@@ -161,8 +170,8 @@ export class FlowWindow {
 
   /** Says whether every answer of the round took longer than a window of the estimate explains. */
   private isRoundTripDoubtful(rate: number): boolean {
-    const { leastRoundTripMs, roundLeastMs } = this;
+    const { reckonedRoundTripMs, roundLeastMs } = this;
     const blocksMs = (LEAST_BLOCKS * this.options.blockSizeBytes) / rate;
-    return roundLeastMs !== Infinity && roundLeastMs > GAIN * leastRoundTripMs + blocksMs;
+    return roundLeastMs !== Infinity && roundLeastMs > GAIN * reckonedRoundTripMs + blocksMs;
   }
 }

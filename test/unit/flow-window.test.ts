@@ -41,6 +41,13 @@ describe("the window over a link of known rate and round trip", () => {
     expect(outcome.sentBlocks - sizeBytes / BLOCK_BYTES).toBe(outcome.duplicates);
   });
 
+  it("comes to one to three times what comes in a millisecond where the round trip is shorter", () => {
+    const outcome = overLink({ bytesPerMs: 100_000, roundTripMs: 0.2 }, 16_777_216);
+    const { median, most } = aheadIn(outcome, 0.5, 0.9);
+    expect(median).toBeGreaterThanOrEqual(100_000);
+    expect(most).toBeLessThanOrEqual(300_000);
+  });
+
   it("never goes beyond what it is allowed", () => {
     for (const maxWindowBytes of [1024, 5000, 20_000, 100_000]) {
       const outcome = overLink({ bytesPerMs: 1000, roundTripMs: 200 }, 524_288, { maxWindowBytes });
