@@ -51,8 +51,9 @@ export class ClientLink {
   watch: { readonly sinceMs: number; takenBytes: number } | undefined;
   /** Too much of what was written is with the kernel: no further blocks until it is taken. */
   isHeld = false;
-  /** Names the connection in the kernel's tables. */
+  /** Names the connection in the kernel's tables, and says in which of them it is. */
   readonly socketKey: string;
+  readonly isIpv6: boolean;
   /** Messages dropped since the log last said so. */
   droppedMessages = 0;
   /** A plain socket that has nothing left to write has handed everything to the kernel; other streams keep references. */
@@ -73,6 +74,7 @@ export class ClientLink {
     this.socket = connection instanceof Socket ? connection : socket;
     const { remoteAddress = "", remotePort = 0, localPort = 0 } = this.socket ?? {};
     this.socketKey = socketKey(remoteAddress, remotePort, localPort);
+    this.isIpv6 = remoteAddress.includes(":");
     this.copiesWrites = connection instanceof Socket && !("encrypted" in connection);
     this.guard = new ReadGuard(connection, onFault);
   }

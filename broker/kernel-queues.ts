@@ -10,28 +10,33 @@ export interface KernelQueues {
   readonly noRoomBytes: number;
   /** The memory of all TCP sockets of the machine, in bytes. One short read. */
   totalBytes(): number;
-  /** For each connection with anything, by `socketKey`, the bytes that were written and are not acknowledged. */
-  sendQueues(): ReadonlyMap<string, number>;
+  /**
+   * For each connection with anything, by `socketKey`, the bytes that were written and are not acknowledged; those over
+   * IPv6 only if they are asked for, because even an empty table takes the kernel milliseconds.
+   */
+  sendQueues(withIpv6: boolean): ReadonlyMap<string, number>;
 }
 
 const WORTH_A_LOOK_BYTES = 128 * 1024 * 1024;
 /** Where the kernel does not say when it begins to ration. */
 const NO_ROOM_BYTES = 1024 * 1024 * 1024;
 const PAGE_BYTES = 4096;
-const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
+const TABLE = "/proc/net/tcp";
+const IPV6_TABLE = "/proc/net/tcp6";
 
 /** Opens the books, or returns undefined where there are none. */
 export function openKernelQueues(): KernelQueues | undefined {
   const { lowBytes, pressureBytes } = readTcpMarks();
-  if (readTcpBytes() === undefined || readText(TABLES[0] as string) === "") return undefined;
+  if (readTcpBytes() === undefined || readText(TABLE) === "") return undefined;
   return {
     worthALookBytes: Math.min(WORTH_A_LOOK_BYTES, lowBytes / 4 || WORTH_A_LOOK_BYTES),
     // From here on the kernel rations the memory of everybody.
     noRoomBytes: pressureBytes || NO_ROOM_BYTES,
     totalBytes: () => readTcpBytes() ?? 0,
-    sendQueues: () => {
+    sendQueues: (withIpv6) => {
       const queues = new Map<string, number>();
-      for (const table of TABLES) readSendQueues(readText(table), queues);
+      readSendQueues(readText(TABLE), queues);
+      if (withIpv6) readSendQueues(readText(IPV6_TABLE), queues);
       return queues;
     },
   };

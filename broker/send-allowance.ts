@@ -17,8 +17,13 @@ const LONGEST_BURST_MS = 50;
 const UNHURRIED_INTERVAL_MS = 25;
 /** Time for a device to take something between two looks. */
 const SHORTEST_INTERVAL_MS = 5;
-/** How often is looked while the same devices are held, or everybody is trusted. */
-const HELD_INTERVAL_MS = 250;
+/** What is known of longer than this is not counted: nobody knows what was queued meanwhile. */
+const LONGEST_KNOWN_MS = 250;
+/** How often is looked while nothing changes, because the same devices are held or everybody is trusted: this share of the time... */
+const QUIET_SHARE = 1 / 50;
+/** ...but within these bounds. */
+const SHORTEST_QUIET_MS = 250;
+const LONGEST_QUIET_MS = 1_000;
 /** A device that was not seen to read is stuck that would need longer for what it has, in milliseconds. */
 const UNPROVEN_DRAIN_MS = 1_000;
 /** One that was is given time: its process may have many, and comes round to each every now and then. */
@@ -37,11 +42,14 @@ export class SendAllowance {
   private readonly clock: Clock;
   private readonly allowedAgain: (link: ClientLink) => void;
   private readonly links = new Set<ClientLink>();
+  private ipv6Links = 0;
   private pressure: "none" | "some" | "much" = "none";
   private writtenBytes = 0;
   private lastLookMs: number;
   /** How much time looks may take now. */
   private budgetMs = LONGEST_BURST_MS;
+  /** What the last look took. */
+  private lookMs = 0;
   /** How long to wait until the next look at those that are held. */
   private heldIntervalMs = SHORTEST_INTERVAL_MS;
   private timer: Timer | undefined;
@@ -58,11 +66,13 @@ export class SendAllowance {
   /** Starts to count what a connection takes. */
   add(link: ClientLink): void {
     this.links.add(link);
+    if (link.isIpv6) this.ipv6Links++;
   }
 
   /** Ends it. */
   remove(link: ClientLink): void {
-    this.links.delete(link);
+    if (!this.links.delete(link)) return;
+    if (link.isIpv6) this.ipv6Links--;
     if (this.links.size === 0) this.cancelTimer();
   }
 
@@ -78,7 +88,7 @@ export class SendAllowance {
     } else if (this.writtenBytes >= WRITTEN_PER_CHECK_BYTES) {
       this.writtenBytes = 0;
       // Nothing hurries: a device that is trusted and stops has what a socket takes at once, anyway.
-      if (this.pressure !== "none") this.lookWithin(this.kernel, HELD_INTERVAL_MS);
+      if (this.pressure !== "none") this.lookWithin(this.kernel, this.quietIntervalMs);
       else if (pressureOf(this.kernel) !== "none") this.look(this.kernel);
     }
   }
@@ -107,7 +117,7 @@ export class SendAllowance {
     const startedMs = this.clock.monotonicMs();
     const sinceMs = startedMs - this.lastLookMs;
     this.pressure = pressureOf(kernel);
-    const queues = kernel.sendQueues();
+    const queues = kernel.sendQueues(this.ipv6Links > 0);
     this.budgetMs = Math.min(LONGEST_BURST_MS, this.budgetMs + sinceMs * LONGEST_SHARE);
     let isAnyHeld = false;
     for (const link of this.links) {
@@ -120,10 +130,15 @@ export class SendAllowance {
       isAnyHeld ||= isHeld;
     }
     this.lastLookMs = this.clock.monotonicMs();
-    this.budgetMs -= this.lastLookMs - startedMs;
+    this.lookMs = this.lastLookMs - startedMs;
+    this.budgetMs -= this.lookMs;
     if (!isAnyHeld) return;
     this.lookWithin(kernel, this.heldIntervalMs);
-    this.heldIntervalMs = Math.min(HELD_INTERVAL_MS, 2 * this.heldIntervalMs);
+    this.heldIntervalMs = Math.min(this.quietIntervalMs, 2 * this.heldIntervalMs);
+  }
+
+  private get quietIntervalMs(): number {
+    return Math.min(Math.max(this.lookMs / QUIET_SHARE, SHORTEST_QUIET_MS), LONGEST_QUIET_MS);
   }
 }
 
@@ -140,7 +155,7 @@ function judge(link: ClientLink, queuedBytes: number, nowMs: number, sinceMs: nu
   if (takenBytes > 0) link.progressCount++;
   const isStuck = link.isTrusted
     ? watch(link, queuedBytes, takenBytes, nowMs)
-    : needsLonger(UNPROVEN_DRAIN_MS, queuedBytes, takenBytes, Math.min(sinceMs, HELD_INTERVAL_MS));
+    : needsLonger(UNPROVEN_DRAIN_MS, queuedBytes, takenBytes, Math.min(sinceMs, LONGEST_KNOWN_MS));
   // Trust that was lost is earned anew.
   link.takenBytes = isStuck ? 0 : link.takenBytes + takenBytes;
   link.isTrusted = link.takenBytes >= TRUSTED_FROM_BYTES;
@@ -168,7 +183,7 @@ function watch(link: ClientLink, queuedBytes: number, takenBytes: number, nowMs:
     TRUSTED_DRAIN_MS,
     queuedBytes,
     link.watch.takenBytes,
-    Math.min(watchedMs, HELD_INTERVAL_MS),
+    Math.min(watchedMs, LONGEST_KNOWN_MS),
   );
   link.watch = { sinceMs: nowMs, takenBytes: 0 };
   return isStuck;

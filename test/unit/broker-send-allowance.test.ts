@@ -225,6 +225,16 @@ describe("SendAllowance", () => {
     expect(looks).toBeLessThanOrEqual(10);
   });
 
+  it("spends a fiftieth of the time on looks at most while the same device is held and nobody is new", () => {
+    limit();
+    lookMs = 15;
+    pass(3_000);
+    looks = 0;
+    pass(10_000);
+    expect(looks).toBeGreaterThanOrEqual(10);
+    expect(looks * lookMs).toBeLessThanOrEqual(220);
+  });
+
   it("lets everybody go on when there is room again", () => {
     limit();
     const frozen = connect();
