@@ -1,5 +1,5 @@
 /** Frames blocks as MQTT packets, in reused chunks of memory or around the file's own bytes, so that one write carries many. */
-import { DataFrame, publishLength, writePublishHead } from "../shared/protocol/data-frame.ts";
+import { DataFrame, headLength, publishLength, writeHead, writePublishHead } from "../shared/protocol/data-frame.ts";
 import { MAX_RESPONSE_BYTES } from "../shared/protocol/limits.ts";
 import type { BlockRun } from "../shared/transport.ts";
 
@@ -54,6 +54,16 @@ interface Framing {
   readonly file: Buffer;
   readonly frame: DataFrame;
   readonly topic: Buffer;
+  /** In CBOR, of the last packet. */
+  head: PacketHead | undefined;
+}
+
+/** What stands before a block in its packet. Where ids are of the same length and blocks, too, only the id differs. */
+interface PacketHead {
+  readonly idBytes: number;
+  readonly blockBytes: number;
+  readonly bytes: Buffer;
+  readonly idAt: number;
 }
 
 /** Frames runs of blocks; a copied chunk has at most 72 KiB, or one block that is larger. */
@@ -129,7 +139,7 @@ export class BlockFramer {
     if (this.last?.run === run) return this.last;
     const { fileBytes } = run;
     const file = Buffer.from(fileBytes.buffer, fileBytes.byteOffset, fileBytes.length);
-    this.last = { run, frame: new DataFrame(run), topic: Buffer.from(run.topic), file };
+    this.last = { run, frame: new DataFrame(run), topic: Buffer.from(run.topic), file, head: undefined };
     return this.last;
   }
 }
@@ -147,11 +157,41 @@ function blockOf({ run, file }: Framing, blockId: number): Buffer {
 }
 
 /** Writes the packet at an index of the run; returns the offset after it, or -1 if `target` has no room for it. */
-function writePacket(target: Buffer, offset: number, { run, frame, topic, file }: Framing, index: number): number {
+function writePacket(target: Buffer, offset: number, framing: Framing, index: number): number {
+  const { run, frame, topic, file } = framing;
   const blockId = run.blockIds[index] as number;
   const start = Math.min(blockId * run.blockSizeBytes, file.length);
   const end = Math.min(start + run.blockSizeBytes, file.length);
+  if (run.format === "cbor")
+    return writeUnderHead(target, offset, headOf(framing, blockId, end - start), framing, blockId);
   const payloadBytes = frame.payloadLength(blockId, end - start);
   if (offset + publishLength(topic.length, payloadBytes) > target.length) return -1;
   return frame.writePayload(target, writePublishHead(target, offset, topic, payloadBytes), blockId, file, start, end);
+}
+
+/** The same for a packet with a head like the one that is known. */
+function writeUnderHead(target: Buffer, offset: number, head: PacketHead, framing: Framing, blockId: number): number {
+  const { run, frame, file } = framing;
+  const blockAt = offset + head.bytes.length;
+  const blockEnd = blockAt + head.blockBytes;
+  if (blockEnd >= target.length) return -1;
+  target.set(head.bytes, offset);
+  writeHead(target, offset + head.idAt, 0, blockId);
+  const start = blockId * run.blockSizeBytes;
+  file.copy(target, blockAt, start, start + head.blockBytes);
+  return frame.writeClosing(target, blockEnd);
+}
+
+function headOf(framing: Framing, blockId: number, blockBytes: number): PacketHead {
+  const idBytes = headLength(blockId);
+  const known = framing.head;
+  if (known?.idBytes === idBytes && known.blockBytes === blockBytes) return known;
+  const { frame, topic } = framing;
+  const payloadBytes = frame.payloadLength(blockId, blockBytes);
+  // Behind the block, one more byte ends the message.
+  const bytes = Buffer.allocUnsafe(publishLength(topic.length, payloadBytes) - blockBytes - 1);
+  const messageAt = writePublishHead(bytes, 0, topic, payloadBytes);
+  frame.writeOpening(bytes, messageAt, blockId, blockBytes);
+  framing.head = { idBytes, blockBytes, bytes, idAt: messageAt + frame.idOffset };
+  return framing.head;
 }

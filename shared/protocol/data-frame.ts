@@ -94,6 +94,11 @@ export class DataFrame {
     return offset + 1;
   }
 
+  /** In CBOR: where the block id stands, from the beginning of the message on. */
+  get idOffset(): number {
+    return this.beforeId.length;
+  }
+
   /** One data message as bytes of its own. */
   encode(blockId: number, block: Uint8Array): Uint8Array {
     const message = new Uint8Array(this.payloadLength(blockId, block.length));
@@ -162,7 +167,8 @@ function writeKey(target: Uint8Array, offset: number, letter: number): number {
   return offset + KEY_BYTES;
 }
 
-function headLength(value: number): number {
+/** The size in bytes of the head of a CBOR item with this argument, below 2^32. */
+export function headLength(value: number): number {
   if (value < 24) return 1;
   if (value < 0x100) return 2;
   return value < 0x1_0000 ? 3 : 5;
