@@ -74,9 +74,7 @@ export class LeanParser {
   /** `dataTopic` is the topic in UTF-8 on which blocks arrive in CBOR. */
   constructor(sink: LeanSink, dataTopic: Uint8Array | undefined) {
     this.sink = sink;
-    if (dataTopic !== undefined) {
-      this.topic = spell(Uint8Array.of(dataTopic.length >>> 8, dataTopic.length & 0xff, ...dataTopic));
-    }
+    this.topic = dataTopic && spell(dataTopic);
     this.enoughBytes = 1 + MAX_LENGTH_BYTES + (this.topic?.byteLength ?? 0) + MAX_BEFORE_PAYLOAD;
   }
 
@@ -254,11 +252,19 @@ interface Spelling {
   readonly rest: readonly number[];
 }
 
-function spell(bytes: Uint8Array): Spelling {
+/** Spells a topic as it stands in a packet, its length first. Without iterators: it is made for each connection. */
+function spell(topic: Uint8Array): Spelling {
+  const bytes = new Uint8Array(2 + topic.length);
+  bytes[0] = topic.length >>> 8;
+  bytes[1] = topic.length & 0xff;
+  bytes.set(topic, 2);
   const view = viewOf(bytes);
-  const wholeBytes = bytes.length - (bytes.length % 4);
-  const words = Array.from({ length: wholeBytes / 4 }, (_, index) => view.getInt32(4 * index));
-  return { byteLength: bytes.length, words, rest: [...bytes.subarray(wholeBytes)] };
+  const words: number[] = [];
+  const rest: number[] = [];
+  let at = 0;
+  for (; at + 4 <= bytes.length; at += 4) words.push(view.getInt32(at));
+  for (; at < bytes.length; at++) rest.push(view.getUint8(at));
+  return { byteLength: bytes.length, words, rest };
 }
 
 /** Says whether bytes before `limit` begin with what was spelled: asked for every block, of some sixty bytes. */

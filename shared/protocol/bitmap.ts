@@ -41,8 +41,8 @@ export function nextClearBit(bitmap: Uint8Array, from: number, bitCount: number)
 /** How many bits are set. */
 export function countBits(bitmap: Uint8Array): number {
   let count = 0;
-  for (const byte of bitmap) {
-    for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
+  for (let index = 0; index < bitmap.length; index++) {
+    for (let rest = bitmap[index] as number; rest !== 0; rest &= rest - 1) count++;
   }
   return count;
 }
