@@ -56,7 +56,7 @@ const THROUGHPUTS: readonly Throughput[] = [
     15,
     25,
   ],
-  ["5000-one", "5,000 devices together against one device", "own, 5,000 devices", "own", 0.7, 1],
+  ["5000-one", "5,000 devices together against one device", "own, 5,000 devices", "own, 1 device", 0.7, 1],
   ["stalled-1", "one device beside a stalled one, against alone", "healthy beside 1", "healthy beside 0"],
   [
     "stalled-100",

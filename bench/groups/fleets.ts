@@ -26,6 +26,8 @@ export function fleetTask(server: ReferenceServer, devices: number, streamId: st
 /** Measures 1,000 devices with 2 MiB each and 5,000 with 256 KiB each, beside broker.publish for a while. */
 export async function measureFleets(context: BenchContext, own: OwnServer, receiver: Receiver): Promise<Results> {
   const lanes: Lanes = {
+    // Measured here once more: the machine is another one a minute later.
+    "own, 1 device": () => measure(receiver, windowTask(context, own)),
     "own, 1,000 devices": () => measure(receiver, fleetTask(own, 1_000, ONE_FILE)),
     "broker.publish, 1,000 devices": onBroker(context, own, receiver, (broker) => fleetTask(broker, 1_000, ONE_FILE)),
     "own, 5,000 devices": () => measure(receiver, fleetTask(own, 5_000, SMALL_FILE)),
