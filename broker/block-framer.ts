@@ -162,23 +162,30 @@ function writePacket(target: Buffer, offset: number, framing: Framing, index: nu
   const blockId = run.blockIds[index] as number;
   const start = Math.min(blockId * run.blockSizeBytes, file.length);
   const end = Math.min(start + run.blockSizeBytes, file.length);
-  if (run.format === "cbor")
-    return writeUnderHead(target, offset, headOf(framing, blockId, end - start), framing, blockId);
+  if (run.format === "cbor") {
+    const head = headOf(framing, blockId, end - start);
+    return writeUnderHead(target, offset, head, framing, blockId, start);
+  }
   const payloadBytes = frame.payloadLength(blockId, end - start);
   if (offset + publishLength(topic.length, payloadBytes) > target.length) return -1;
   return frame.writePayload(target, writePublishHead(target, offset, topic, payloadBytes), blockId, file, start, end);
 }
 
-/** The same for a packet with a head like the one that is known. */
-function writeUnderHead(target: Buffer, offset: number, head: PacketHead, framing: Framing, blockId: number): number {
-  const { run, frame, file } = framing;
-  const blockAt = offset + head.bytes.length;
-  const blockEnd = blockAt + head.blockBytes;
+/** The same for a packet with a head like the one that is known, and a block that begins at `start` of the file. */
+function writeUnderHead(
+  target: Buffer,
+  offset: number,
+  { bytes, idAt, blockBytes }: PacketHead,
+  { frame, file }: Framing,
+  blockId: number,
+  start: number,
+): number {
+  const blockAt = offset + bytes.length;
+  const blockEnd = blockAt + blockBytes;
   if (blockEnd >= target.length) return -1;
-  target.set(head.bytes, offset);
-  writeHead(target, offset + head.idAt, 0, blockId);
-  const start = blockId * run.blockSizeBytes;
-  file.copy(target, blockAt, start, start + head.blockBytes);
+  target.set(bytes, offset);
+  writeHead(target, offset + idAt, 0, blockId);
+  file.copy(target, blockAt, start, start + blockBytes);
   return frame.writeClosing(target, blockEnd);
 }
 

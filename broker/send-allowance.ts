@@ -17,7 +17,7 @@ const LONGEST_BURST_MS = 50;
 const UNHURRIED_INTERVAL_MS = 25;
 /** Time for a device to take something between two looks. */
 const SHORTEST_INTERVAL_MS = 5;
-/** What is known of longer than this is not counted: nobody knows what was queued meanwhile. */
+/** Longer than this is not counted for a device that was given blocks meanwhile: nobody knows what was queued when. */
 const LONGEST_KNOWN_MS = 250;
 /** How often is looked while nothing changes, because the same devices are held or everybody is trusted: this share of the time... */
 const QUIET_SHARE = 1 / 50;
@@ -155,7 +155,12 @@ function judge(link: ClientLink, queuedBytes: number, nowMs: number, sinceMs: nu
   if (takenBytes > 0) link.progressCount++;
   const isStuck = link.isTrusted
     ? watch(link, queuedBytes, takenBytes, nowMs)
-    : needsLonger(UNPROVEN_DRAIN_MS, queuedBytes, takenBytes, Math.min(sinceMs, LONGEST_KNOWN_MS));
+    : needsLonger(
+        UNPROVEN_DRAIN_MS,
+        queuedBytes,
+        takenBytes,
+        Math.min(sinceMs, link.isHeld ? LONGEST_QUIET_MS : LONGEST_KNOWN_MS),
+      );
   // Trust that was lost is earned anew.
   link.takenBytes = isStuck ? 0 : link.takenBytes + takenBytes;
   link.isTrusted = link.takenBytes >= TRUSTED_FROM_BYTES;
@@ -165,7 +170,7 @@ function judge(link: ClientLink, queuedBytes: number, nowMs: number, sinceMs: nu
 
 /**
  * Says whether a trusted device is stuck, once it was watched for a while with more than an answer queued. Longer than from
- * one look to the next one does not count: nobody knows what was queued meanwhile.
+ * one look to the next one at most does not count: nobody knows what was queued meanwhile.
  */
 function watch(link: ClientLink, queuedBytes: number, takenBytes: number, nowMs: number): boolean {
   if (queuedBytes <= LEAST_ALLOWANCE_BYTES) {
@@ -183,7 +188,7 @@ function watch(link: ClientLink, queuedBytes: number, takenBytes: number, nowMs:
     TRUSTED_DRAIN_MS,
     queuedBytes,
     link.watch.takenBytes,
-    Math.min(watchedMs, LONGEST_KNOWN_MS),
+    Math.min(watchedMs, LONGEST_QUIET_MS),
   );
   link.watch = { sinceMs: nowMs, takenBytes: 0 };
   return isStuck;

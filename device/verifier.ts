@@ -7,9 +7,12 @@ import { blockLength, countBlocks } from "../shared/protocol/blocks.ts";
 import type { OpenFile } from "./file-system.ts";
 import type { ImageDigests } from "./protocol/image-identity.ts";
 
+/** Kept between files, for one reader at a time: what is thrown away after each counts for the collector. */
 const CHUNK_BYTES = 1_048_576;
-/** Lent to one reader at a time and kept between files: what is thrown away after each counts for the collector. */
-let spareChunk: Buffer | undefined;
+/** For others who read meanwhile: the largest block. */
+const SMALL_CHUNK_BYTES = 131_072;
+let sharedChunk: Buffer | undefined;
+let isShared = false;
 
 /** What an image is checked against; digests that are absent are not checked. */
 export interface ExpectedImage extends Partial<ImageDigests> {
@@ -117,8 +120,8 @@ export function findIntactBlocks(
 ): Promise<Uint8Array> {
   const { sizeBytes, blockSizeBytes } = layout;
   const blockCount = countBlocks(sizeBytes, blockSizeBytes);
-  const blocksPerChunk = Math.floor(CHUNK_BYTES / blockSizeBytes);
   return withChunk(async (chunk) => {
+    const blocksPerChunk = Math.floor(chunk.length / blockSizeBytes);
     const intact = createBitmap(blockCount);
     for (let first = 0; first < blockCount; first += blocksPerChunk) {
       const end = Math.min(first + blocksPerChunk, blockCount);
@@ -137,11 +140,12 @@ export function findIntactBlocks(
 }
 
 async function withChunk<Found>(read: (chunk: Buffer) => Promise<Found>): Promise<Found> {
-  const chunk = spareChunk ?? Buffer.allocUnsafe(CHUNK_BYTES);
-  spareChunk = undefined;
+  if (isShared) return await read(Buffer.allocUnsafe(SMALL_CHUNK_BYTES));
+  isShared = true;
+  sharedChunk ??= Buffer.allocUnsafe(CHUNK_BYTES);
   try {
-    return await read(chunk);
+    return await read(sharedChunk);
   } finally {
-    spareChunk = chunk;
+    isShared = false;
   }
 }

@@ -67,12 +67,16 @@ class AnsweredSession {
       this.nowMs += BLOCK_MS;
       block.blockId = blockId;
       block.sizeBytes = blockLength(blockId, file.sizeBytes, blockSizeBytes);
-      this.handle(block);
+      this.performAll(this.session.handleBlock(block, this.nowMs));
     }
   }
 
   private handle(input: SessionInput): void {
-    for (const command of this.session.handle(input, this.nowMs)) this.perform(command);
+    this.performAll(this.session.handle(input, this.nowMs));
+  }
+
+  private performAll(commands: readonly SessionCommand[]): void {
+    for (const command of commands) this.perform(command);
   }
 
   private perform(command: SessionCommand): void {

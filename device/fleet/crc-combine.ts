@@ -11,8 +11,8 @@ const ONE_BYTE = 0x0080_0000;
 const MAX_PLANS = 64;
 
 /**
- * The product of two polynomials over GF(2), modulo that of CRC-32; unsigned. It is made for every block: a mask in place
- * of a branch, which no processor can predict, takes a third of the time.
+ * The product of two polynomials over GF(2), modulo that of CRC-32; unsigned. It is made for every block that does not
+ * follow the one before it: a mask in place of a branch, which no processor can predict, takes a third of the time.
  */
 function multiply(a: number, b: number): number {
   let product = 0;
@@ -42,7 +42,7 @@ export function combineCrc32(crcA: number, crcB: number, lengthB: number): numbe
 
 /**
  * What each block of a file contributes to the CRC-32 of the whole: its own CRC-32 times x^(8 * bytes after it), so
- * that the whole is the XOR of all contributions. Made once for a size and a block size, 4 bytes a block, and shared.
+ * that the whole is the XOR of all contributions. Made once for a size and a block size, 4 bytes a block and 4 KiB, and shared.
  */
 export class CrcPlan {
   readonly sizeBytes: number;
@@ -77,13 +77,13 @@ export class CrcPlan {
     return multiply(crc32, this.operators[blockId] as number);
   }
 
-  /** The CRC-32 of some bytes followed by a block of the full size, from that of each; a tenth of the time of a product. */
+  /** The CRC-32 of some bytes followed by a block of the full size, from that of each, all unsigned; a tenth of the time of a product. */
   append(crcBefore: number, crcOfBlock: number): number {
     const { blockShift } = this;
     const low = (blockShift[crcBefore & 0xff] as number) ^ (blockShift[0x100 + ((crcBefore >>> 8) & 0xff)] as number);
     const high =
       (blockShift[0x200 + ((crcBefore >>> 16) & 0xff)] as number) ^ (blockShift[0x300 + (crcBefore >>> 24)] as number);
-    return low ^ high ^ crcOfBlock;
+    return (low ^ high ^ crcOfBlock) >>> 0;
   }
 }
 

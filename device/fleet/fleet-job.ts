@@ -78,6 +78,7 @@ export class FleetJob {
     this.lost = lost;
     this.ended = ended;
   }
+
   /** The input for a block: `blockInput`, until the next block. */
   inputFor(
     fileId: number,

@@ -12,7 +12,7 @@ export type Verification =
   | { readonly ok: false; readonly code: "SizeMismatch" | "DigestMismatch"; readonly message: string };
 
 /**
- * Takes the blocks of one file by name and CRC-32: a bit for each block and one number for all of them. With
+ * Takes the blocks of one file by name and CRC-32: a bit for each block and three numbers for all of them. With
  * `keepBlockCrcs` it has 4 bytes more for each block and can tell which blocks came wrong.
  */
 export class VerifyStore {

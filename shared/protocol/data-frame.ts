@@ -69,9 +69,7 @@ export class DataFrame {
     const blockBytes = end - start;
     const at = this.writeOpening(target, offset, blockId, blockBytes);
     if (this.json) return this.writeClosing(target, writeBase64(target, at, source.subarray(start, end)));
-    // A view of a block costs more than the copy of a small one.
-    if (source instanceof Buffer) source.copy(target, at, start, end);
-    else target.set(source.subarray(start, end), at);
+    target.set(source.subarray(start, end), at);
     return this.writeClosing(target, at + blockBytes);
   }
 

@@ -235,6 +235,18 @@ describe("SendAllowance", () => {
     expect(looks * lookMs).toBeLessThanOrEqual(220);
   });
 
+  it.each([0, 18])("goes on holding a device that takes a third of it in a second, with looks of %i ms", (look) => {
+    limit();
+    const slow = connect();
+    write(slow, MIB);
+    lookMs = look;
+    for (let tenth = 0; tenth < 30; tenth++) {
+      pass(100);
+      queues.set(slow.socketKey, Math.round((queues.get(slow.socketKey) as number) * 0.967));
+      expect(slow.isHeld || slow.unseenBytes < 128 * KIB).toBe(true);
+    }
+  });
+
   it("lets everybody go on when there is room again", () => {
     limit();
     const frozen = connect();
