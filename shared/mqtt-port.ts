@@ -3,7 +3,7 @@ import type { Clock } from "./clock.ts";
 
 /** What a connection reports once it is open. */
 export interface MqttConnectionEvents {
-  /** The payload is only valid during the call. */
+  /** The payload is the receiver's to keep. */
   messageArrived(topic: string, payload: Uint8Array, isRetained: boolean): void;
   /** A connection that was backed up takes messages again. */
   drained(): void;
