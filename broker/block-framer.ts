@@ -98,7 +98,7 @@ export class BlockFramer {
   /** Frames blocks of a run that {@link gathers} from index `from` on, one answer at most and one block at least; copies none. */
   gather(run: BlockRun, from: number): FramedChunk {
     const framing = this.framingOf(run);
-    const { frame, topic } = framing;
+    const { frame } = framing;
     const most = Math.max(1, Math.floor(MAX_RESPONSE_BYTES / run.blockSizeBytes));
     const blockCount = Math.min(most, run.blockIds.length - from);
     const memory = this.take(blockCount * (longestPacket(framing) - run.blockSizeBytes));
@@ -109,8 +109,7 @@ export class BlockFramer {
     for (let index = 0; index < blockCount; index++) {
       const blockId = run.blockIds[from + index] as number;
       const block = blockOf(framing, blockId);
-      end = writePublishHead(memory, end, topic, frame.payloadLength(blockId, block.length));
-      end = frame.writeOpening(memory, end, blockId, block.length);
+      end = writePacketHead(memory, end, framing, blockId, block.length);
       pieces.push(memory.subarray(pieceAt, end), block);
       pieceAt = end;
       end = frame.writeClosing(memory, end);
@@ -162,31 +161,29 @@ function writePacket(target: Buffer, offset: number, framing: Framing, index: nu
   const blockId = run.blockIds[index] as number;
   const start = Math.min(blockId * run.blockSizeBytes, file.length);
   const end = Math.min(start + run.blockSizeBytes, file.length);
-  if (run.format === "cbor") {
-    const head = headOf(framing, blockId, end - start);
-    return writeUnderHead(target, offset, head, framing, blockId, start);
-  }
   const payloadBytes = frame.payloadLength(blockId, end - start);
   if (offset + publishLength(topic.length, payloadBytes) > target.length) return -1;
-  return frame.writePayload(target, writePublishHead(target, offset, topic, payloadBytes), blockId, file, start, end);
+  if (run.format === "json") {
+    return frame.writePayload(target, writePublishHead(target, offset, topic, payloadBytes), blockId, file, start, end);
+  }
+  const blockAt = writePacketHead(target, offset, framing, blockId, end - start);
+  // A view of a block costs more than the copy of a small one.
+  file.copy(target, blockAt, start, end);
+  return frame.writeClosing(target, blockAt + end - start);
 }
 
-/** The same for a packet with a head like the one that is known, and a block that begins at `start` of the file. */
-function writeUnderHead(
+/** Writes what stands before a block in its packet, in CBOR; returns the offset after it. */
+function writePacketHead(
   target: Buffer,
   offset: number,
-  { bytes, idAt, blockBytes }: PacketHead,
-  { frame, file }: Framing,
+  framing: Framing,
   blockId: number,
-  start: number,
+  blockBytes: number,
 ): number {
-  const blockAt = offset + bytes.length;
-  const blockEnd = blockAt + blockBytes;
-  if (blockEnd >= target.length) return -1;
+  const { bytes, idAt } = headOf(framing, blockId, blockBytes);
   target.set(bytes, offset);
   writeHead(target, offset + idAt, 0, blockId);
-  file.copy(target, blockAt, start, start + blockBytes);
-  return frame.writeClosing(target, blockEnd);
+  return offset + bytes.length;
 }
 
 function headOf(framing: Framing, blockId: number, blockBytes: number): PacketHead {
