@@ -52,7 +52,9 @@ export class ModelledSession {
       this.wasOnline = true;
     }
     if (input.on === "blockArrived") this.arriving = input;
-    if (input.on === "fileOpened" || input.on === "matched" || input.on === "mismatched") this.holdOnly(input.held);
+    const isAnswer = input.on === "fileOpened" || input.on === "matched" || input.on === "mismatched";
+    // Work that ends after the session has given up changes nothing in it.
+    if (isAnswer && !this.ended) this.holdOnly(input.held);
     if (["fileOpened", "matched", "mismatched", "verified"].includes(input.on)) this.pending = undefined;
   }
 
