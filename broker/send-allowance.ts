@@ -13,8 +13,8 @@ const WRITTEN_PER_CHECK_BYTES = 4 * 1024 * 1024;
 const LONGEST_SHARE = 1 / 10;
 /** ...and so much at once, in milliseconds. */
 const LONGEST_BURST_MS = 50;
-/** How soon is looked whether a device that nobody waits for reads. */
-const UNHURRIED_INTERVAL_MS = 25;
+/** After a look the next one is due when that memory has grown to so many times what it was. */
+const GROWTH_PER_LOOK = 1.5;
 /** Time for a device to take something between two looks. */
 const SHORTEST_INTERVAL_MS = 5;
 /** Longer than this is not counted for a device that was given blocks meanwhile: nobody knows what was queued when. */
@@ -45,6 +45,8 @@ export class SendAllowance {
   private ipv6Links = 0;
   private pressure: "none" | "some" | "much" = "none";
   private writtenBytes = 0;
+  /** When the memory of all sockets reaches so much, each is looked at. */
+  private lookFromBytes = 0;
   private lastLookMs: number;
   /** How much time looks may take now. */
   private budgetMs = LONGEST_BURST_MS;
@@ -81,16 +83,19 @@ export class SendAllowance {
     link.unseenBytes += bytes;
     this.writtenBytes += bytes;
     if (this.kernel === undefined) return;
-    if (this.pressure !== "none" && !link.isTrusted && link.unseenBytes >= LEAST_ALLOWANCE_BYTES) {
-      if (this.pressure === "much") link.isHeld = true;
-      this.heldIntervalMs = SHORTEST_INTERVAL_MS;
-      this.lookWithin(this.kernel, link.isHeld ? 0 : UNHURRIED_INTERVAL_MS);
-    } else if (this.writtenBytes >= WRITTEN_PER_CHECK_BYTES) {
-      this.writtenBytes = 0;
-      // Nothing hurries: a device that is trusted and stops has what a socket takes at once, anyway.
-      if (this.pressure !== "none") this.lookWithin(this.kernel, this.quietIntervalMs);
-      else if (pressureOf(this.kernel) !== "none") this.look(this.kernel);
-    }
+    if (this.writtenBytes >= WRITTEN_PER_CHECK_BYTES) this.check(this.kernel);
+    if (this.pressure !== "much" || link.isTrusted || link.unseenBytes < LEAST_ALLOWANCE_BYTES) return;
+    link.isHeld = true;
+    this.heldIntervalMs = SHORTEST_INTERVAL_MS;
+    this.lookWithin(this.kernel, 0);
+  }
+
+  /** Looks soon if the memory of all sockets has grown, and otherwise unhurriedly: what it has is known, or too little. */
+  private check(kernel: KernelQueues): void {
+    this.writtenBytes = 0;
+    const totalBytes = this.measure(kernel);
+    if (this.pressure === "none") return;
+    this.lookWithin(kernel, totalBytes >= this.lookFromBytes ? 0 : this.quietIntervalMs);
   }
 
   /** Looks after a delay, or later if looks cost too much; a timer that is due before stays. */
@@ -116,7 +121,7 @@ export class SendAllowance {
   private look(kernel: KernelQueues): void {
     const startedMs = this.clock.monotonicMs();
     const sinceMs = startedMs - this.lastLookMs;
-    this.pressure = pressureOf(kernel);
+    this.lookFromBytes = Math.max(kernel.worthALookBytes, this.measure(kernel) * GROWTH_PER_LOOK);
     const queues = kernel.sendQueues(this.ipv6Links > 0);
     this.budgetMs = Math.min(LONGEST_BURST_MS, this.budgetMs + sinceMs * LONGEST_SHARE);
     let isAnyHeld = false;
@@ -137,15 +142,17 @@ export class SendAllowance {
     this.heldIntervalMs = Math.min(this.quietIntervalMs, 2 * this.heldIntervalMs);
   }
 
+  /** Reads the memory of all sockets, in bytes. */
+  private measure(kernel: KernelQueues): number {
+    const totalBytes = kernel.totalBytes();
+    if (totalBytes <= kernel.worthALookBytes) this.pressure = "none";
+    else this.pressure = totalBytes <= kernel.noRoomBytes ? "some" : "much";
+    return totalBytes;
+  }
+
   private get quietIntervalMs(): number {
     return Math.min(Math.max(this.lookMs / QUIET_SHARE, SHORTEST_QUIET_MS), LONGEST_QUIET_MS);
   }
-}
-
-function pressureOf(kernel: KernelQueues): "none" | "some" | "much" {
-  const totalBytes = kernel.totalBytes();
-  if (totalBytes <= kernel.worthALookBytes) return "none";
-  return totalBytes <= kernel.noRoomBytes ? "some" : "much";
 }
 
 /** Takes note of how much of what was written to a connection is still queued; says whether it is stuck. */

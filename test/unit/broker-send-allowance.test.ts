@@ -178,6 +178,7 @@ describe("SendAllowance", () => {
     const [bursting, busy] = [connect(), connect()];
     Object.assign(bursting, { isTrusted: true, takenBytes: MIB });
     write(busy, 4 * MIB);
+    pass(5);
     expect(looks).toBe(1);
     pass(idleMs);
     allowance.count(bursting, MIB);
@@ -195,8 +196,30 @@ describe("SendAllowance", () => {
     allowance.count(fast, 3 * MIB);
     queues.set(fast.socketKey, MIB);
     allowance.count(fast, MIB);
+    pass(1);
     expect(looks).toBe(1);
     expect(fast.isHeld).toBe(false);
+  });
+
+  it("looks at each socket when the memory of all has grown by half, and seldom while it has not", () => {
+    totalBytes = 65 * MIB;
+    const fast = connect();
+    const looksIn = (durationMs: number): number => {
+      const before = looks;
+      for (let millisecond = 0; millisecond < durationMs; millisecond++) {
+        write(fast, 4 * MIB);
+        queues.set(fast.socketKey, 0);
+        pass(1);
+      }
+      return looks - before;
+    };
+    expect(looksIn(10)).toBe(1);
+    expect(looksIn(200)).toBe(0);
+    totalBytes = 97 * MIB;
+    expect(looksIn(20)).toBe(0);
+    totalBytes = 98 * MIB;
+    expect(looksIn(10)).toBe(1);
+    expect(looksIn(300)).toBe(1);
   });
 
   it("spends a tenth of the time on looks at most, and 50 ms at once, however many devices are new", () => {
@@ -209,20 +232,6 @@ describe("SendAllowance", () => {
     }
     expect(looks * lookMs).toBeGreaterThan(80);
     expect(looks * lookMs).toBeLessThanOrEqual(50 + 100 + lookMs);
-  });
-
-  it("looks four times a second while everybody is trusted", () => {
-    limit();
-    const fast = connect();
-    fast.isTrusted = true;
-    looks = 0;
-    for (let millisecond = 0; millisecond < 1_000; millisecond++) {
-      fast.takenBytes = MIB;
-      write(fast, MIB);
-      queues.set(fast.socketKey, 0);
-      pass(1);
-    }
-    expect(looks).toBeLessThanOrEqual(10);
   });
 
   it("spends a fiftieth of the time on looks at most while the same device is held and nobody is new", () => {
