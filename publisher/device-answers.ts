@@ -2,8 +2,8 @@
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { BlockRun } from "../shared/protocol/block-run.ts";
-import { encodeChecksums, encodeDescription, encodeRejected } from "../shared/protocol/encode.ts";
-import type { ChecksumsMessage, Description } from "../shared/protocol/messages.ts";
+import { encodeChecksums, encodeRejected } from "../shared/protocol/encode.ts";
+import type { ChecksumsMessage } from "../shared/protocol/messages.ts";
 import type { Rejection, RejectionCode } from "../shared/protocol/rejection.ts";
 import {
   formatTopic,
@@ -43,9 +43,9 @@ export class DeviceAnswers {
     this.rejections = new RejectionLog(log, clock);
   }
 
-  /** Answers a describe request. */
-  sendDescription(address: AnswerAddress, description: Description): void {
-    this.send(address, "description", encodeDescription(address.format, description));
+  /** Answers a describe request with an encoded description. */
+  sendDescription(address: AnswerAddress, description: Uint8Array): void {
+    this.send(address, "description", description);
   }
 
   /** Answers a manifest request. */

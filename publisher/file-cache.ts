@@ -90,6 +90,11 @@ export class FileCache {
     return failure !== undefined && this.maySurvive(failure, cached, nowMs) ? cached.bytes : undefined;
   }
 
+  /** Begins to read or check a file that will be asked for soon, unless it is at hand; what comes of it is remembered. */
+  prepare(file: StreamFile): void {
+    if (this.peek(file) === undefined) this.load(file).catch(() => undefined);
+  }
+
   /**
    * The file's bytes as they were recorded, read or checked now if need be. A check that was begun longer ago than the
    * interval is not joined: a new one follows it. Rejects with {@link ObjectStoreError}: `Changed` when the object's

@@ -7,17 +7,12 @@ import type { Checked } from "../shared/protocol/rejection.ts";
 import type { Format } from "../shared/protocol/topics.ts";
 import type { IncomingRequest, PublisherTransport } from "../shared/transport.ts";
 import { type Arrival, keepArrival, keepRequest } from "./arrival.ts";
+import { DescriptionCache } from "./description-cache.ts";
 import { DeviceAnswers, makeRejection } from "./device-answers.ts";
 import type { FileCache } from "./file-cache.ts";
 import { ManifestCache } from "./manifest-cache.ts";
 import { DeliveryQueue, type Turn } from "./protocol/delivery-queue.ts";
-import {
-  type ManifestPlan,
-  planDescription,
-  planGet,
-  planManifest,
-  type ResponsePlan,
-} from "./protocol/response-planner.ts";
+import { type ManifestPlan, planGet, planManifest, type ResponsePlan } from "./protocol/response-planner.ts";
 import type { StreamFile, StreamRecord } from "./protocol/stream.ts";
 import { RequestTopics } from "./request-topics.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
@@ -52,11 +47,13 @@ export class Publisher {
   private readonly answers: DeviceAnswers;
   private readonly queue = new DeliveryQueue();
   private readonly topics = new RequestTopics();
+  private readonly descriptions: DescriptionCache;
   private readonly manifests = new ManifestCache();
   private readonly waiting = new Map<string, number>();
 
   constructor(options: PublisherOptions) {
     this.options = options;
+    this.descriptions = new DescriptionCache(options.profile);
     this.answers = new DeviceAnswers(options.transport, options.log, options.clock);
   }
 
@@ -134,7 +131,9 @@ export class Publisher {
   }
 
   private readonly answerDescribe: AnswerFrom<DescribeRequest> = ({ topic }, { clientToken }, stream) => {
-    this.answers.sendDescription(topic, planDescription(stream, clientToken, this.options.profile));
+    this.answers.sendDescription(topic, this.descriptions.answerFor(stream, topic.format, clientToken));
+    const [first] = stream.files;
+    if (first !== undefined) this.options.files.prepare(first);
   };
 
   private readonly answerGet: AnswerFrom<GetRequest> = (arrival, request, stream) => {

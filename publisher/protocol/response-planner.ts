@@ -69,13 +69,8 @@ export function planManifest(request: ManifestRequest, stream: StreamRecord): Ch
 }
 
 /** Describes a stream as a device sees it; the strict profile leaves out what section 3 adds. */
-export function planDescription(
-  stream: StreamRecord,
-  clientToken: string | undefined,
-  profile: RequestProfile,
-): Description {
+export function planDescription(stream: StreamRecord, profile: RequestProfile): Description {
   return {
-    ...(clientToken !== undefined && { clientToken }),
     streamVersion: stream.streamVersion,
     ...(stream.description !== undefined && { description: stream.description }),
     files: stream.files.map(({ fileId, sizeBytes, crc32, sha256 }) =>

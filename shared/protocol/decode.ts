@@ -12,7 +12,7 @@ import {
 import type { DescribeRequest, GetRequest } from "./messages.ts";
 import { accepted, type Checked, type RejectionCode, refused } from "./rejection.ts";
 import type { Format } from "./topics.ts";
-import { readUsualGet } from "./usual-get.ts";
+import { readUsualDescribe, readUsualGet } from "./usual-get.ts";
 import { WIRE_KEY } from "./wire-keys.ts";
 
 /** How requests that deviate from the letter are met (docs/PROTOCOL.md section 2, "Two request profiles"). */
@@ -28,6 +28,18 @@ const NOTHING: readonly string[] = [];
 
 /** Decodes a describe request. */
 export function decodeDescribe(
+  format: Format,
+  bytes: Uint8Array,
+  profile: RequestProfile,
+): Checked<Decoded<DescribeRequest>> {
+  const usual = format === "cbor" ? readUsualDescribe(bytes) : undefined;
+  return usual === undefined
+    ? decodeAnyDescribe(format, bytes, profile)
+    : accepted({ request: usual, forgiven: NOTHING });
+}
+
+/** Decodes a describe request as {@link decodeDescribe} does, the usual ones the long way, too. */
+export function decodeAnyDescribe(
   format: Format,
   bytes: Uint8Array,
   profile: RequestProfile,

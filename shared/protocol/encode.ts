@@ -32,6 +32,18 @@ export function encodeDescription(format: Format, description: Description): Uin
   ]);
 }
 
+/** Adds a client token, as the first member, to a message with other members and without one. */
+export function addClientToken(format: Format, message: Uint8Array, clientToken: string): Uint8Array {
+  const key = WIRE_KEY.clientToken;
+  if (format === "json") {
+    const opening = Buffer.from(`{${JSON.stringify(key)}:${JSON.stringify(clientToken)},`);
+    return Buffer.concat([opening, message.subarray(1)]);
+  }
+  const opening = [encodeCbor(key).slice(), encodeCbor(clientToken).slice()];
+  // A map of fewer than 23 members: its head is one byte, whose low bits count them.
+  return Buffer.concat([Uint8Array.of((message[0] as number) + 1), ...opening, message.subarray(1)]);
+}
+
 /** Encodes block checksums: `{c?, f, l, o, crc32s}`, big-endian, as a byte string in CBOR and hex digits in JSON. */
 export function encodeChecksums(format: Format, message: ChecksumsMessage): Uint8Array {
   const bytes = Buffer.alloc(4 * message.checksums.length);

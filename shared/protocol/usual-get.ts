@@ -1,4 +1,4 @@
-/** Reads a GetStream request in CBOR as devices usually write it, without the general decoder. No IO. */
+/** Reads requests in CBOR as devices usually write them, without the general decoder. No IO. */
 import {
   MAX_BITMAP_BYTES,
   MAX_BLOCK_COUNT,
@@ -7,7 +7,7 @@ import {
   MAX_CLIENT_TOKEN_BYTES,
   MIN_BLOCK_SIZE_BYTES,
 } from "./limits.ts";
-import type { GetRequest } from "./messages.ts";
+import type { DescribeRequest, GetRequest } from "./messages.ts";
 import { WIRE_KEY } from "./wire-keys.ts";
 
 /** A request while its members are read. */
@@ -47,6 +47,18 @@ export function readUsualGet(bytes: Uint8Array): GetRequest | undefined {
     if (at === ABSENT) return undefined;
   }
   return at === bytes.length && isInRange(draft) ? draft : undefined;
+}
+
+/** Reads a describe request in CBOR as {@link readUsualGet} does: a map of nothing, or of an ASCII token. */
+export function readUsualDescribe(bytes: Uint8Array): DescribeRequest | undefined {
+  if (bytes.length === 1 && bytes[0] === MAP) return {};
+  if (bytes[0] !== MAP + 1 || bytes[1] !== TEXT + 1 || bytes[2] !== CLIENT_TOKEN) return undefined;
+  const tokenBytes = argumentAt(bytes, 3);
+  if (((bytes[3] as number) & 0xe0) !== TEXT || tokenBytes === ABSENT || tokenBytes > MAX_CLIENT_TOKEN_BYTES)
+    return undefined;
+  const from = 3 + headLength(bytes[3] as number);
+  const clientToken = from + tokenBytes === bytes.length ? asciiAt(bytes, from, bytes.length) : undefined;
+  return clientToken === undefined ? undefined : { clientToken };
 }
 
 /** Reads the value that begins at `at` into the draft; returns the index after it, or ABSENT. */

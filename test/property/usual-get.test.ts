@@ -1,9 +1,9 @@
-/** The short way to read a GetStream request in CBOR gives what the general decoder gives, or nothing. */
+/** The short way to read a request in CBOR gives what the general decoder gives, or nothing. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeAnyGet } from "../../shared/protocol/decode.ts";
-import { encodeGet } from "../../shared/protocol/encode.ts";
-import { readUsualGet } from "../../shared/protocol/usual-get.ts";
+import { decodeAnyDescribe, decodeAnyGet } from "../../shared/protocol/decode.ts";
+import { encodeDescribe, encodeGet } from "../../shared/protocol/encode.ts";
+import { readUsualDescribe, readUsualGet } from "../../shared/protocol/usual-get.ts";
 import { cborNoise, clientTokens, getRequests, mutated } from "../support/arbitraries.ts";
 import { byteString, concat, head, integer, MAJOR, map, text } from "../support/cbor-writer.ts";
 
@@ -77,5 +77,30 @@ describe("readUsualGet", () => {
     expect(readUsualGet(bytes)).toBeDefined();
     for (let end = 0; end < bytes.length; end++) expect(readUsualGet(bytes.subarray(0, end))).toBeUndefined();
     expect(readUsualGet(concat(bytes, Uint8Array.of(0)))).toBeUndefined();
+  });
+});
+
+describe("readUsualDescribe", () => {
+  const described = clientTokens.map((clientToken) => encodeDescribe("cbor", { clientToken }));
+  const empty = fc.constant(encodeDescribe("cbor", {}));
+
+  it("gives what the general decoder gives under both profiles, or nothing", () => {
+    fc.assert(
+      fc.property(fc.oneof(described, empty, mutated(described), nearMaps, cborNoise, fc.uint8Array()), (bytes) => {
+        const request = readUsualDescribe(bytes);
+        if (request === undefined) return;
+        for (const profile of ["strict", "lenient"] as const) {
+          expect(decodeAnyDescribe("cbor", bytes, profile)).toEqual({ ok: true, value: { request, forgiven: [] } });
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it.each([{}, { clientToken: "" }, { clientToken: "rdy" }, { clientToken: "x".repeat(64) }])("reads %j", (request) => {
+    const bytes = encodeDescribe("cbor", request);
+    expect(readUsualDescribe(bytes)).toEqual(request);
+    for (let end = 0; end < bytes.length; end++) expect(readUsualDescribe(bytes.subarray(0, end))).toBeUndefined();
+    expect(readUsualDescribe(concat(bytes, Uint8Array.of(0)))).toBeUndefined();
   });
 });

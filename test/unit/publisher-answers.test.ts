@@ -97,6 +97,16 @@ describe("reading", () => {
     expect(rig.store.calls).toEqual(["read firmware/image-0"]);
   });
 
+  it("begins with a description: the first file is at hand when its blocks are asked for", async () => {
+    await rig.putStream([IMAGE, OTHER_IMAGE]);
+    await rig.request(formatTopic("thing-1", "stream-1", "describe", "cbor"), encodeDescribe("cbor", {}));
+    expect(rig.store.calls).toEqual(["read firmware/image-0"]);
+    const topic = formatTopic("thing-1", "stream-1", "get", "cbor");
+    rig.transport.requestArrived(topic, encodeGet("cbor", { fileId: 0, blockSizeBytes: 256, blockCount: 1 }));
+    expect(blocksOf(rig.transport.drain())).toEqual([["thing-1", [0]]]);
+    expect(rig.store.calls).toEqual(["read firmware/image-0"]);
+  });
+
   it("shares the bytes of a file between all devices", async () => {
     await rig.putStream([IMAGE]);
     const sent = [...(await get("cbor")), ...(await get("json", {}, "thing-2"))];
