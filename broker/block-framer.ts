@@ -3,12 +3,15 @@ import { DataFrame, headLength, publishLength, writeHead, writePublishHead } fro
 import { MAX_RESPONSE_BYTES } from "../shared/protocol/limits.ts";
 import type { BlockRun } from "../shared/transport.ts";
 
-/** Holds 16 blocks of 4096 bytes with the longest topic and client token. */
-const CHUNK_BYTES = 72 * 1024;
+/** The most that is copied for one write, and so what a device that does not keep up costs: 30 blocks of 4096 bytes. */
+const CHUNK_BYTES = 126 * 1024;
 /** Blocks of this size on cost more to copy than to write from where they are (docs/adr/0002). */
 const GATHER_FROM_BYTES = 16 * 1024;
-/** Sizes of memory: what stands around gathered blocks, a short run, a chunk, and the largest block in JSON. */
-const MEMORY_BYTES = [4 * 1024, 18 * 1024, CHUNK_BYTES, 192 * 1024] as const;
+/**
+ * Sizes of memory: what stands around gathered blocks, a short run, half of the largest answer, a chunk, and the largest
+ * block in JSON.
+ */
+const MEMORY_BYTES = [4 * 1024, 18 * 1024, 72 * 1024, CHUNK_BYTES, 192 * 1024] as const;
 /** Memory that is kept for later, in bytes. */
 const MAX_FREE_BYTES = 16 * 1024 * 1024;
 
@@ -66,27 +69,25 @@ interface PacketHead {
   readonly idAt: number;
 }
 
-/** Frames runs of blocks; a copied chunk has at most 72 KiB, or one block that is larger. */
+/** Frames runs of blocks; a copied chunk has at most 126 KiB, or one block that is larger. */
 export class BlockFramer {
   private readonly free = MEMORY_BYTES.map((memoryBytes) => ({ memoryBytes, memories: [] as Buffer[] }));
   private freeBytes = 0;
   private last: Framing | undefined;
 
-  /** Frames the blocks of `run` from index `from` on, as many as fit a chunk and one at least; `from` is inside the run. */
+  /**
+   * Frames the blocks of `run` from index `from` on: all of them if they fit a chunk, or else a part as large as those that
+   * will follow it, so that none is small; one at least. `from` is inside the run.
+   */
   frame(run: BlockRun, from: number): FramedChunk {
     const framing = this.framingOf(run);
     const left = run.blockIds.length - from;
     const longest = longestPacket(framing);
-    const memory = this.take(longest > CHUNK_BYTES ? longest : Math.min(CHUNK_BYTES, left * longest));
-    const limit = longest > CHUNK_BYTES ? 1 : left;
+    const most = Math.max(1, Math.floor(CHUNK_BYTES / longest));
+    const blockCount = Math.ceil(left / Math.ceil(left / most));
+    const memory = this.take(blockCount * longest);
     let end = 0;
-    let blockCount = 0;
-    while (blockCount < limit) {
-      const next = writePacket(memory, end, framing, from + blockCount);
-      if (next < 0) break;
-      end = next;
-      blockCount++;
-    }
+    for (let index = 0; index < blockCount; index++) end = writePacket(memory, end, framing, from + index);
     return new FramedChunk(memory, [memory.subarray(0, end)], end, blockCount, this.giveBack);
   }
 
@@ -155,15 +156,14 @@ function blockOf({ run, file }: Framing, blockId: number): Buffer {
   return file.subarray(start, start + run.blockSizeBytes);
 }
 
-/** Writes the packet at an index of the run; returns the offset after it, or -1 if `target` has no room for it. */
+/** Writes the packet at an index of the run; returns the offset after it. */
 function writePacket(target: Buffer, offset: number, framing: Framing, index: number): number {
   const { run, frame, topic, file } = framing;
   const blockId = run.blockIds[index] as number;
   const start = Math.min(blockId * run.blockSizeBytes, file.length);
   const end = Math.min(start + run.blockSizeBytes, file.length);
-  const payloadBytes = frame.payloadLength(blockId, end - start);
-  if (offset + publishLength(topic.length, payloadBytes) > target.length) return -1;
   if (run.format === "json") {
+    const payloadBytes = frame.payloadLength(blockId, end - start);
     return frame.writePayload(target, writePublishHead(target, offset, topic, payloadBytes), blockId, file, start, end);
   }
   const blockAt = writePacketHead(target, offset, framing, blockId, end - start);

@@ -18,7 +18,8 @@ export interface RequestLane {
  * Guards the reads of one connection. Aedes reads with `connection.read(null)` and feeds its parser, so the guard takes
  * the place of `read`: it reports a faulty packet when its header is there, before its body is buffered, and reads
  * nothing while more than 256 KiB wait to be sent to a client that does not take its answers. Requests that begin what
- * is read go down a lane of their own, once it is open: Aedes would take longer over each of them than all the rest.
+ * is read go down a lane of their own, once it is open: Aedes would take longer over each of them than all the rest. While
+ * nothing waits to be read, and Aedes for more, they do so as they arrive, in `push`, and not through the stream's buffer.
  */
 export class ReadGuard {
   private readonly connection: Duplex;
@@ -26,6 +27,8 @@ export class ReadGuard {
   private readonly scanner = new PacketScanner();
   private held: (() => void)[] = [];
   private lane: RequestLane | undefined;
+  /** Aedes was given all there was and asked for more. */
+  private hasReadAll = false;
 
   constructor(connection: Duplex, onFault: (fault: PacketFault) => void) {
     this.connection = connection;
@@ -36,6 +39,11 @@ export class ReadGuard {
       if (size === 0) return read(0);
       if (this.isBlocked) return null;
       return this.pass(read(size ?? undefined));
+    };
+    const push = connection.push.bind(connection);
+    connection.push = (bytes: Buffer | null, encoding?: BufferEncoding) => {
+      const rest = bytes === null ? null : this.passBy(bytes);
+      return rest === undefined || push(rest, encoding);
     };
     connection.on("drain", () => this.resume());
   }
@@ -63,8 +71,16 @@ export class ReadGuard {
     return this.held.length > 0 || this.connection.writableLength > MAX_UNSENT_BYTES;
   }
 
+  /** Takes the requests that begin what has just arrived, if nothing is before them; returns what the stream is to have, if anything. */
+  private passBy(bytes: Buffer): Buffer | undefined {
+    const { connection, lane } = this;
+    if (lane === undefined || !this.hasReadAll || connection.readableLength > 0 || this.isBlocked) return bytes;
+    return this.takeRequests(bytes, lane) ?? undefined;
+  }
+
   private pass(bytes: Buffer | null): Buffer | null {
     const rest = bytes === null || this.lane === undefined ? bytes : this.takeRequests(bytes, this.lane);
+    this.hasReadAll = rest === null;
     const fault = rest === null ? undefined : this.scanner.scan(rest);
     if (fault === undefined) return rest;
     this.onFault(fault);
