@@ -22,7 +22,7 @@ class StandingConnection extends LeanConnection {
   }
 
   leave(): void {
-    super.close();
+    this.drop();
   }
 }
 

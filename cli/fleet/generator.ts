@@ -7,7 +7,7 @@ import { silentLog } from "../../shared/log.ts";
 import { openLog } from "../terminal.ts";
 import type { FromGenerator, ToGenerator } from "./generator-messages.ts";
 
-const WARM_UP_ROUNDS = 2;
+const WARM_UP_ROUNDS = 4;
 
 const idleBytes = systemProbe.residentBytes();
 const stop = new AbortController();
@@ -25,8 +25,9 @@ process.on("message", (message: ToGenerator) => {
 });
 
 /**
- * Whatever fails here, the run tells of what fails in it. Twice, because code that was compiled for the functions of one
- * run is thrown away when those of a second one come, and then compiled for any.
+ * Whatever fails here, the run tells of what fails in it. More than once, because code that was compiled for the functions
+ * of one run is thrown away when those of a second one come, and then compiled for any; and what each device does only
+ * once, such as connecting, is compiled when some hundreds have done it.
  */
 async function warmUp(plan: FleetPlan): Promise<void> {
   for (let round = 1; round <= WARM_UP_ROUNDS; round++) {

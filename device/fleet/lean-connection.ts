@@ -30,6 +30,9 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
   private phase: Phase = "connecting";
   /** When this gives up connecting, closing, or being silent, in monotonic milliseconds. */
   private dueMs: number;
+  private isReading = false;
+  /** Packets that leave when what was read is taken in. */
+  private unsent: Uint8Array | undefined;
   private hasSent = false;
   private hasHeard = false;
   private awaitsPing = false;
@@ -55,6 +58,8 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
     this.socket.on("error", (error) => {
       this.cause = error;
     });
+    // Nothing is left to say then; Node would shut its own side down first.
+    this.socket.once("end", () => this.socket.destroy());
     this.socket.once("close", () => this.end("the broker closed the connection"));
     network.timers.schedule(this, this.dueMs);
   }
@@ -99,11 +104,11 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
     this.network.timers.schedule(this, this.dueMs);
   }
 
-  /** Cuts the connection without a word. */
+  /** Cuts the connection without a word. A reset leaves nothing behind; after an orderly end its port would be taken for a minute. */
   drop(): void {
     this.phase = "closed";
     this.network.timers.cancel(this);
-    this.socket.destroy();
+    if (!this.socket.destroyed) this.socket.resetAndDestroy();
   }
 
   fallDue(nowMs: number): void {
@@ -149,7 +154,10 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
   private read(length: number, bytes: Uint8Array): boolean {
     this.hasHeard = true;
     this.network.touch();
+    this.isReading = true;
     const fault = this.parser.push(bytes, length);
+    this.isReading = false;
+    this.sendUnsent();
     if (fault === "packetTooLarge") this.end("the broker sent a packet of more than 262144 bytes");
     else if (fault !== undefined) this.end("the broker sent a packet with a malformed length");
     return true;
@@ -199,9 +207,17 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
     this.network.timers.schedule(this, this.dueMs);
   }
 
+  /** What is sent while one read is taken in leaves after it, in one write: a window that grows asks more than once. */
   private send(packet: Uint8Array): void {
     this.hasSent = true;
-    this.socket.write(packet);
+    if (!this.isReading) this.socket.write(packet);
+    else this.unsent = this.unsent === undefined ? packet : Buffer.concat([this.unsent, packet]);
+  }
+
+  private sendUnsent(): void {
+    const packets = this.unsent;
+    this.unsent = undefined;
+    if (packets !== undefined && !this.socket.destroyed) this.socket.write(packets);
   }
 
   /** Ends a connection that is of no more use, for a reason in words. */
