@@ -6,7 +6,7 @@ import type { LogLevel } from "../terminal.ts";
 /** From the command. */
 export type ToGenerator =
   /** Before anything counts: what it does later is compiled and in memory then. */
-  | { readonly do: "warmUp"; readonly plan: FleetPlan }
+  | { readonly do: "warmUp"; readonly plan: FleetPlan; readonly rounds: number }
   | { readonly do: "run"; readonly plan: FleetPlan; readonly slice: FleetSlice; readonly logLevel: LogLevel }
   /** To devices that begin together: those of all processes are ready. */
   | { readonly do: "begin" }

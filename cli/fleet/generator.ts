@@ -7,8 +7,6 @@ import { silentLog } from "../../shared/log.ts";
 import { openLog } from "../terminal.ts";
 import type { FromGenerator, ToGenerator } from "./generator-messages.ts";
 
-const WARM_UP_ROUNDS = 4;
-
 const idleBytes = systemProbe.residentBytes();
 const stop = new AbortController();
 const begin = Promise.withResolvers<void>();
@@ -20,17 +18,13 @@ process.on("disconnect", () => process.exit(1));
 process.on("message", (message: ToGenerator) => {
   if (message.do === "stop") stop.abort();
   else if (message.do === "begin") begin.resolve();
-  else if (message.do === "warmUp") void warmUp(message.plan);
+  else if (message.do === "warmUp") void warmUp(message);
   else void run(message);
 });
 
-/**
- * Whatever fails here, the run tells of what fails in it. More than once, because code that was compiled for the functions
- * of one run is thrown away when those of a second one come, and then compiled for any; and what each device does only
- * once, such as connecting, is compiled when some hundreds have done it.
- */
-async function warmUp(plan: FleetPlan): Promise<void> {
-  for (let round = 1; round <= WARM_UP_ROUNDS; round++) {
+/** Whatever fails here, the run tells of what fails in it. */
+async function warmUp({ plan, rounds }: Extract<ToGenerator, { do: "warmUp" }>): Promise<void> {
+  for (let round = 1; round <= rounds; round++) {
     const roundPlan = { ...plan, thingPrefix: `${plan.thingPrefix}-${round}` };
     const slice = { part: 0, parts: 1 };
     const options = { slice, clock: systemClock, log: silentLog, signal: stop.signal };

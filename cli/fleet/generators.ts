@@ -20,9 +20,11 @@ export interface GeneratorOptions {
   readonly signal: AbortSignal;
   /** Called when the devices of a plan that begin together are about to. */
   readonly onBegin: () => unknown;
-  /** What each process does first and nobody counts, a name of its own added to its things; and what is called after it. */
-  readonly warmUp?: { readonly plan: FleetPlan; readonly done: () => Promise<unknown> };
+  /** What each process does first, so often, and nobody counts, names of its own added to its things; and what is called after it. */
+  readonly warmUp?: { readonly plan: FleetPlan; readonly rounds: number; readonly done: () => Promise<unknown> };
 }
+
+type WarmUp = NonNullable<GeneratorOptions["warmUp"]>;
 
 /** What the processes came back with. */
 export interface GeneratorResults {
@@ -35,10 +37,9 @@ export interface GeneratorResults {
 const GENERATOR = fileURLToPath(new URL(`./generator${extname(import.meta.url)}`, import.meta.url));
 /**
  * Thousands of devices hold little, and what they threw away would be most of their memory: a small young generation, and
- * an old one that is cleaned when it has grown by a fifth (by up to four times otherwise). The middle one of V8's
- * compilers is left out: nearly all it made would be made once more by the last one, and a fleet is over in seconds.
+ * an old one that is cleaned when it has grown by a fifth (by up to four times otherwise).
  */
-const NODE_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=20", "--no-maglev"];
+const NODE_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=20"];
 
 /** Runs a plan in its processes; what becomes of one of them is lost alone. */
 export async function runGenerators(options: GeneratorOptions): Promise<GeneratorResults> {
@@ -85,17 +86,17 @@ class Generators {
   private async warmUp(): Promise<void> {
     const { warmUp } = this.options;
     if (warmUp === undefined) return;
-    await Promise.all(this.children.map((child, part) => this.warm(child, warmUp.plan, part)));
+    await Promise.all(this.children.map((child, part) => this.warm(child, warmUp, part)));
     await warmUp.done();
   }
 
-  private async warm(child: ChildProcess, plan: FleetPlan, part: number): Promise<void> {
+  private async warm(child: ChildProcess, { plan, rounds }: WarmUp, part: number): Promise<void> {
     const isWarm = Promise.withResolvers<void>();
     const hear = (message: FromGenerator): void => {
       if (message.on === "warm") isWarm.resolve();
     };
     child.on("message", hear);
-    tellChild(child, { do: "warmUp", plan: { ...plan, thingPrefix: `${plan.thingPrefix}-${part}` } });
+    tellChild(child, { do: "warmUp", rounds, plan: { ...plan, thingPrefix: `${plan.thingPrefix}-${part}` } });
     await Promise.race([isWarm.promise, this.ends.get(child)?.catch(() => {})]);
     child.off("message", hear);
   }

@@ -32,6 +32,8 @@ export interface SocketRunOptions {
 /** Of each round. */
 const WARM_UP_BYTES = 192 * 1024 * 1024;
 const MOST_WARM_UP_DEVICES = 100;
+const LEAST_WARM_UP_ROUNDS = 2;
+const MOST_WARM_UP_ROUNDS = 8;
 
 /** Its timers end nothing late: what waits for an answer is a socket. */
 const patientClock: Clock = {
@@ -79,7 +81,7 @@ export async function runWithOwnServer(options: SocketRunOptions, image: FleetIm
     const run = await generate(ownOptions, {
       bytesPerDevice: image.sizeBytes,
       onBegin: noteBegin,
-      warmUp: { plan: warmUpPlan(ownPlan, image.sizeBytes, flags.processes), done: noteBegin },
+      warmUp: { ...planWarmUp(ownPlan, image.sizeBytes, flags.processes), done: noteBegin },
     });
     const used = await usedBy(server, idle, await began);
     return { ...run, incidents: [...incidents, ...run.incidents], ...(used !== undefined && { server: used }) };
@@ -88,13 +90,19 @@ export async function runWithOwnServer(options: SocketRunOptions, image: FleetIm
   }
 }
 
-/** For each process a few devices without faults that fetch as much as it takes until nothing of either side is cold. */
-function warmUpPlan({ rampDevicesPerSecond: _, ...plan }: FleetPlan, sizeBytes: number, processes: number): FleetPlan {
+/**
+ * For each process a few devices without faults that fetch as much as it takes until nothing of either side is cold; and
+ * how often. More than once, because code that was compiled for the functions of one run is thrown away when those of a
+ * second one come, and then compiled for any; and what a device does only once, such as connecting, is compiled when some
+ * hundreds have done it. But no more often than as many devices as the run has.
+ */
+function planWarmUp({ rampDevicesPerSecond: _, ...plan }: FleetPlan, sizeBytes: number, processes: number) {
   const inAll = Math.min(MOST_WARM_UP_DEVICES, WARM_UP_BYTES / sizeBytes);
   const devices = Math.max(1, Math.floor(inAll / processes));
+  const rounds = Math.min(Math.max(Math.ceil(plan.devices / inAll), LEAST_WARM_UP_ROUNDS), MOST_WARM_UP_ROUNDS);
   const thingPrefix = `${plan.thingPrefix}-warm-up`;
   const without = { links: [], deviceProfiles: [], clients: [], faults: {}, store: "verify" } as const;
-  return { ...plan, ...without, together: false, devices, thingPrefix };
+  return { rounds, plan: { ...plan, ...without, together: false, devices, thingPrefix } };
 }
 
 async function usedBy(server: OwnServer, idle: ServerFigures | undefined, began: ServerFigures | undefined) {

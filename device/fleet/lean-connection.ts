@@ -58,8 +58,7 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
     this.socket.on("error", (error) => {
       this.cause = error;
     });
-    // Nothing is left to say then; Node would shut its own side down first.
-    this.socket.once("end", () => this.socket.destroy());
+    this.socket.on("end", destroyAtEnd);
     this.socket.once("close", () => this.end("the broker closed the connection"));
     network.timers.schedule(this, this.dueMs);
   }
@@ -241,4 +240,9 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
     this.drop();
     this.events.lost(error);
   }
+}
+
+/** Nothing is left to say at the broker's end of a connection; Node would shut its own side down first. */
+function destroyAtEnd(this: Socket): void {
+  this.destroy();
 }

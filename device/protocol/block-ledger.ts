@@ -174,6 +174,9 @@ export class BlockLedger {
 }
 
 function orderIn({ blockIds, firstOrder }: Outstanding, blockId: number): number | undefined {
+  // Most requests are for blocks in a row.
+  const inRow = blockId - (blockIds[0] as number);
+  if (blockIds[inRow] === blockId) return firstOrder + inRow;
   let low = 0;
   let high = blockIds.length - 1;
   while (low < high) {
