@@ -1,5 +1,4 @@
 /** A generator process: runs one slice of a fleet, tells how far it is, and ends with the process that started it. */
-import type { FleetPlan } from "../../device/fleet/fleet-plan.ts";
 import { systemProbe } from "../../device/fleet/process-probe.ts";
 import { runFleet } from "../../device/fleet/run-fleet.ts";
 import { systemClock } from "../../shared/clock.ts";
