@@ -107,7 +107,9 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
   drop(): void {
     this.phase = "closed";
     this.network.timers.cancel(this);
-    if (!this.socket.destroyed) this.socket.resetAndDestroy();
+    // Before it is connected Node would only note down to reset it, and keep it until the peer answers.
+    if (this.socket.connecting) this.socket.destroy();
+    else if (!this.socket.destroyed) this.socket.resetAndDestroy();
   }
 
   fallDue(nowMs: number): void {

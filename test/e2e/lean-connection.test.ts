@@ -188,6 +188,17 @@ describe("a broker that cannot be reached", () => {
     });
   });
 
+  it("is dropped before it is there: it says nothing when it could", async () => {
+    const met: string[] = [];
+    const url = await startScript((packet, socket) => {
+      met.push(packet.cmd);
+      greet(packet, socket);
+    });
+    connectDevice({ url }).connection.drop();
+    await connectDevice({ url }).heard("connected");
+    expect(met.filter((cmd) => cmd === "connect")).toHaveLength(1);
+  });
+
   it.each(["ws://127.0.0.1:1", "mqtts://127.0.0.1:1", "mqtt://user:secret@127.0.0.1:1", "nonsense"])(
     "has an address lean connections are not made for: %s",
     (url) => {
