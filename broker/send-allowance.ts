@@ -19,7 +19,7 @@ const GROWTH_PER_LOOK = 1.5;
 const SHORTEST_INTERVAL_MS = 5;
 /** Longer than this is not counted for a device that was given blocks meanwhile: nobody knows what was queued when. */
 const LONGEST_KNOWN_MS = 250;
-/** How often is looked while nothing changes, because the same devices are held or everybody is trusted: this share of the time... */
+/** How often is looked while blocks are written and that memory has not grown so much, or the same devices are held: this share of the time... */
 const QUIET_SHARE = 1 / 50;
 /** ...but within these bounds. */
 const SHORTEST_QUIET_MS = 250;
@@ -94,7 +94,10 @@ export class SendAllowance {
   private check(kernel: KernelQueues): void {
     this.writtenBytes = 0;
     const totalBytes = this.measure(kernel);
-    if (this.pressure === "none") return;
+    if (this.pressure === "none") {
+      this.lookFromBytes = 0;
+      return;
+    }
     this.lookWithin(kernel, totalBytes >= this.lookFromBytes ? 0 : this.quietIntervalMs);
   }
 

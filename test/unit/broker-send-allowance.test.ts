@@ -220,6 +220,10 @@ describe("SendAllowance", () => {
     totalBytes = 98 * MIB;
     expect(looksIn(10)).toBe(1);
     expect(looksIn(300)).toBe(1);
+    totalBytes = MIB;
+    expect(looksIn(300)).toBe(1);
+    totalBytes = 65 * MIB;
+    expect(looksIn(10)).toBe(1);
   });
 
   it("spends a tenth of the time on looks at most, and 50 ms at once, however many devices are new", () => {
