@@ -90,9 +90,14 @@ export class FileCache {
     return failure !== undefined && this.maySurvive(failure, cached, nowMs) ? cached.bytes : undefined;
   }
 
-  /** Begins to read or check a file that will be asked for soon, unless it is at hand; what comes of it is remembered. */
-  prepare(file: StreamFile): void {
-    if (this.peek(file) === undefined) this.load(file).catch(() => undefined);
+  /**
+   * Begins to check a file that will be asked for soon, if its bytes are here and their last check is too old; undefined if
+   * there is nothing to do. Settles when the check is over, and never rejects: what comes of it is remembered.
+   */
+  prepare(file: StreamFile): Promise<unknown> | undefined {
+    // Without an interval the check that is begun now is too old for everybody who comes.
+    if (this.options.checkIntervalMs === 0 || this.find(this.keyOf(file)) === undefined) return undefined;
+    return this.peek(file) === undefined ? this.load(file).catch(() => undefined) : undefined;
   }
 
   /**

@@ -132,8 +132,7 @@ export class Publisher {
 
   private readonly answerDescribe: AnswerFrom<DescribeRequest> = ({ topic }, { clientToken }, stream) => {
     this.answers.sendDescription(topic, this.descriptions.answerFor(stream, topic.format, clientToken));
-    const [first] = stream.files;
-    if (first !== undefined) this.options.files.prepare(first);
+    this.prepareFirst(topic.thing, stream);
   };
 
   private readonly answerGet: AnswerFrom<GetRequest> = (arrival, request, stream) => {
@@ -199,6 +198,16 @@ export class Publisher {
     const kept = keepArrival(arrival);
     const loading = this.options.files.load(plan.file);
     void this.wait(kept, plan.clientToken, loading, (fileBytes) => send(kept, plan, fileBytes));
+  }
+
+  /** The first file is asked for next, mostly; its check counts as a request that waits. */
+  private prepareFirst(thing: string, { files: [first] }: StreamRecord): void {
+    const waiting = this.waiting.get(thing) ?? 0;
+    const checking =
+      first === undefined || waiting >= MAX_WAITING_PER_THING ? undefined : this.options.files.prepare(first);
+    if (checking === undefined) return;
+    this.waiting.set(thing, waiting + 1);
+    void checking.then(() => this.endWait(thing));
   }
 
   private mayWait(arrival: Arrival, clientToken: string | undefined): boolean {

@@ -4,7 +4,7 @@ import { decodeDescription } from "../../shared/protocol/decode-response.ts";
 import { encodeDescribe, encodeGet } from "../../shared/protocol/encode.ts";
 import type { GetRequest } from "../../shared/protocol/messages.ts";
 import { type Format, formatTopic } from "../../shared/protocol/topics.ts";
-import { type PublisherRig, type Sent, startRig } from "../support/publisher-rig.ts";
+import { type PublisherRig, RIG_CHECK_INTERVAL_MS, type Sent, startRig } from "../support/publisher-rig.ts";
 
 const FORMATS: readonly Format[] = ["cbor", "json"];
 const IMAGE = Uint8Array.from({ length: 256 * 40 + 7 }, (_, index) => index % 251);
@@ -97,14 +97,20 @@ describe("reading", () => {
     expect(rig.store.calls).toEqual(["read firmware/image-0"]);
   });
 
-  it("begins with a description: the first file is at hand when its blocks are asked for", async () => {
+  it("begins with a description: the check of the first file, if its bytes are here and the last one is too old", async () => {
     await rig.putStream([IMAGE, OTHER_IMAGE]);
-    await rig.request(formatTopic("thing-1", "stream-1", "describe", "cbor"), encodeDescribe("cbor", {}));
-    expect(rig.store.calls).toEqual(["read firmware/image-0"]);
+    const describeIt = () =>
+      rig.request(formatTopic("thing-1", "stream-1", "describe", "cbor"), encodeDescribe("cbor", {}));
+    await describeIt();
+    expect(rig.store.calls).toEqual([]);
+    await get("cbor");
+    rig.clock.advance(RIG_CHECK_INTERVAL_MS + 1);
+    await describeIt();
+    expect(rig.store.calls).toEqual(["read firmware/image-0", "head firmware/image-0"]);
     const topic = formatTopic("thing-1", "stream-1", "get", "cbor");
     rig.transport.requestArrived(topic, encodeGet("cbor", { fileId: 0, blockSizeBytes: 256, blockCount: 1 }));
     expect(blocksOf(rig.transport.drain())).toEqual([["thing-1", [0]]]);
-    expect(rig.store.calls).toEqual(["read firmware/image-0"]);
+    expect(rig.store.calls).toHaveLength(2);
   });
 
   it("shares the bytes of a file between all devices", async () => {
