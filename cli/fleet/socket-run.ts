@@ -99,7 +99,10 @@ export async function runWithOwnServer(options: SocketRunOptions, image: FleetIm
 function planWarmUp({ rampDevicesPerSecond: _, ...plan }: FleetPlan, sizeBytes: number, processes: number) {
   const inAll = Math.min(MOST_WARM_UP_DEVICES, WARM_UP_BYTES / sizeBytes);
   const devices = Math.max(1, Math.floor(inAll / processes));
-  const rounds = Math.min(Math.max(Math.ceil(plan.devices / inAll), LEAST_WARM_UP_ROUNDS), MOST_WARM_UP_ROUNDS);
+  const rounds = Math.min(
+    Math.max(Math.ceil(plan.devices / (devices * processes)), LEAST_WARM_UP_ROUNDS),
+    MOST_WARM_UP_ROUNDS,
+  );
   const thingPrefix = `${plan.thingPrefix}-warm-up`;
   const without = { links: [], deviceProfiles: [], clients: [], faults: {}, store: "verify" } as const;
   return { rounds, plan: { ...plan, ...without, together: false, devices, thingPrefix } };
