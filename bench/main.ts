@@ -22,7 +22,7 @@ import { type BenchResult, formatResult, resultsOf } from "./report.ts";
 import { formatSoak, soak } from "./soak.ts";
 
 const MEBIBYTE = 1024 * 1024;
-const QUICK: Pace = { rounds: 5, measureMs: 250, fleetWindowMs: 600, fleetBudgetMs: 35_000, creates: 100 };
+const QUICK: Pace = { rounds: 5, measureMs: 250, fleetWindowMs: 600, fleetBudgetMs: 30_000, creates: 100 };
 const FULL: Pace = {
   rounds: 7,
   measureMs: 1_000,
