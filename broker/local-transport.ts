@@ -1,6 +1,7 @@
 /** The publisher's transport inside the broker's process: blocks and messages straight onto each connection. */
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
+import { MAX_RESPONSE_BYTES } from "../shared/protocol/limits.ts";
 import type { BlockRun, IncomingRequest, PublisherHandlers, PublisherTransport } from "../shared/transport.ts";
 import { BlockFramer, type FramedChunk } from "./block-framer.ts";
 import type { ClientDirectory } from "./client-directory.ts";
@@ -8,8 +9,6 @@ import { type ClientLink, encodePublish } from "./client-link.ts";
 import type { KernelQueues } from "./kernel-queues.ts";
 import { SendAllowance } from "./send-allowance.ts";
 
-/** What a device is given in a turn, about an answer: after so many bytes no further chunk follows. */
-const TURN_BYTES = 112 * 1024;
 /** The log hears of dropped messages this often at most. */
 const DROP_REPORT_INTERVAL_MS = 10_000;
 
@@ -118,14 +117,14 @@ export class LocalTransport implements PublisherTransport {
     this.endTurnSoon();
   }
 
-  /** Says whether a device was given about an answer since the turn began. */
+  /** Says whether a device was given as many bytes as the largest answer has since the turn began, heads counted. */
   private hadItsTurn(link: ClientLink): boolean {
     if (link.turn !== this.turn) {
       link.turn = this.turn;
       link.turnBytes = 0;
       this.endTurnSoon();
     }
-    return link.turnBytes >= TURN_BYTES;
+    return link.turnBytes >= MAX_RESPONSE_BYTES;
   }
 
   /** A turn ends when everything that arrived meanwhile was read. */
