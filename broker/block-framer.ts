@@ -3,15 +3,12 @@ import { DataFrame, headLength, publishLength, writeHead, writePublishHead } fro
 import { MAX_RESPONSE_BYTES } from "../shared/protocol/limits.ts";
 import type { BlockRun } from "../shared/transport.ts";
 
-/** The most that is copied for one write, and so what a device that does not keep up costs: 30 blocks of 4096 bytes. */
-const CHUNK_BYTES = 126 * 1024;
+/** Holds 18 blocks of 4096 bytes with the longest topic and client token: a device that does not keep up costs so much. */
+const CHUNK_BYTES = 76 * 1024;
 /** Blocks of this size on cost more to copy than to write from where they are (docs/adr/0002). */
 const GATHER_FROM_BYTES = 16 * 1024;
-/**
- * Sizes of memory: what stands around gathered blocks, a short run, half of the largest answer, a chunk, and the largest
- * block in JSON.
- */
-const MEMORY_BYTES = [4 * 1024, 18 * 1024, 72 * 1024, CHUNK_BYTES, 192 * 1024] as const;
+/** Sizes of memory: what stands around gathered blocks, a short run, a chunk, and the largest block in JSON. */
+const MEMORY_BYTES = [4 * 1024, 18 * 1024, CHUNK_BYTES, 192 * 1024] as const;
 /** Memory that is kept for later, in bytes. */
 const MAX_FREE_BYTES = 16 * 1024 * 1024;
 
@@ -69,7 +66,7 @@ interface PacketHead {
   readonly idAt: number;
 }
 
-/** Frames runs of blocks; a copied chunk has at most 126 KiB, or one block that is larger. */
+/** Frames runs of blocks; a copied chunk has at most 76 KiB, or one block that is larger. */
 export class BlockFramer {
   private readonly free = MEMORY_BYTES.map((memoryBytes) => ({ memoryBytes, memories: [] as Buffer[] }));
   private freeBytes = 0;

@@ -139,7 +139,7 @@ export function describePublisherTransport(name: string, setUp: () => Promise<Tr
       expect(right.messages.map(({ payload }) => payload)).toEqual(payloadsOf(rightRun));
     });
 
-    it("takes at most two chunks of 72 KiB at a time, and a larger block alone", () => {
+    it("takes at most two chunks of 76 KiB at a time, and a larger block alone", () => {
       const small = parts.transport.sendBlocks("left", makeRun("left"), 3) as number;
       const large = parts.transport.sendBlocks("right", makeRun("right", { blockSizeBytes: 131_072 }), 1) as number;
       expect(small).toBeGreaterThan(0);

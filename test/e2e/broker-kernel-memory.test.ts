@@ -43,7 +43,7 @@ describe("a device that reads nothing while sockets take much memory", () => {
         }),
       );
       const blocks = publisher.taken.slice(runs[0]?.before).reduce<number>((sum, taken) => sum + (taken ?? 0), 0);
-      expect(blocks * 4096).toBeLessThan(2 * (128 + 126) * 1024);
+      expect(blocks * 4096).toBeLessThan(2 * (128 + 72) * 1024);
       runs[0]?.client.socket.resume();
       for (const payload of payloadsOf(runs[0]?.run as BlockRun)) {
         while (runs[0]?.client.packets.length === 0) {

@@ -33,17 +33,17 @@ describe("a run", () => {
     [1, [1]],
     [16, [16]],
     [18, [18]],
-    [30, [30]],
+    [30, [15, 15]],
     [32, [16, 16]],
-    [63, [21, 21, 21]],
+    [54, [18, 18, 18]],
   ])("of %i blocks of 4096 bytes is cut into %j: all in one chunk, or parts that are alike", (count, counts) => {
     expect(cut(makeRun("thing", { fileBytes: file, blockIds: ids(0, count) })).counts).toEqual(counts);
   });
 
-  it.each(["cbor", "json"] as const)("in %s has chunks of at most 126 KiB, or one larger block", (format) => {
+  it.each(["cbor", "json"] as const)("in %s has chunks of at most 76 KiB, or one larger block", (format) => {
     for (const blockSizeBytes of [256, 1024, 4096, 10_000]) {
       const { most, counts } = cut(makeRun("thing", { format, blockSizeBytes, fileBytes: file }));
-      expect(most).toBeLessThanOrEqual(126 * 1024);
+      expect(most).toBeLessThanOrEqual(76 * 1024);
       expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(counts.length);
     }
     const { counts } = cut(makeRun("thing", { format, blockSizeBytes: 131_072, fileBytes: file }));
