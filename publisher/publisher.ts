@@ -202,16 +202,14 @@ export class Publisher {
 
   /** The first file is asked for next, mostly; its check counts as a request that waits. */
   private prepareFirst(thing: string, { files: [first] }: StreamRecord): void {
-    const waiting = this.waiting.get(thing) ?? 0;
-    const checking =
-      first === undefined || waiting >= MAX_WAITING_PER_THING ? undefined : this.options.files.prepare(first);
+    const checking = first !== undefined && this.hasRoom(thing) ? this.options.files.prepare(first) : undefined;
     if (checking === undefined) return;
-    this.waiting.set(thing, waiting + 1);
+    this.beginWait(thing);
     void checking.then(() => this.endWait(thing));
   }
 
   private mayWait(arrival: Arrival, clientToken: string | undefined): boolean {
-    if ((this.waiting.get(arrival.topic.thing) ?? 0) < MAX_WAITING_PER_THING) return true;
+    if (this.hasRoom(arrival.topic.thing)) return true;
     const message = `at most ${MAX_WAITING_PER_THING} requests of a thing may wait for storage: ask again later`;
     this.answers.reject(arrival, makeRejection("InternalError", message, clientToken));
     return false;
@@ -225,12 +223,20 @@ export class Publisher {
     goOn: (value: T) => void,
   ): Promise<void> {
     const { thing } = arrival.topic;
-    this.waiting.set(thing, (this.waiting.get(thing) ?? 0) + 1);
+    this.beginWait(thing);
     try {
       goOn(await loading.finally(() => this.endWait(thing)));
     } catch (error) {
       this.answers.rejectFailure(arrival, error, clientToken);
     }
+  }
+
+  private hasRoom(thing: string): boolean {
+    return (this.waiting.get(thing) ?? 0) < MAX_WAITING_PER_THING;
+  }
+
+  private beginWait(thing: string): void {
+    this.waiting.set(thing, (this.waiting.get(thing) ?? 0) + 1);
   }
 
   private endWait(thing: string): void {
