@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type ControlPlaneFigures, measureControlPlane } from "./groups/control-plane.ts";
 import { measureDeviceSide } from "./groups/device-side.ts";
+import { measureFleetCommand } from "./groups/fleet-command.ts";
 import { measureFleets, measureStreams, SMALL_FILE } from "./groups/fleets.ts";
 import { type GrowthLine, measureGrowth } from "./groups/growth.ts";
 import { MANY, MANY_FILES, measureOneDevice, ONE_FILE, type Servers } from "./groups/one-device.ts";
@@ -22,21 +23,29 @@ import { type BenchResult, formatResult, resultsOf } from "./report.ts";
 import { formatSoak, soak } from "./soak.ts";
 
 const MEBIBYTE = 1024 * 1024;
-const QUICK: Pace = { rounds: 5, measureMs: 250, fleetWindowMs: 600, fleetBudgetMs: 30_000, creates: 100 };
+const QUICK: Pace = {
+  rounds: 5,
+  measureMs: 250,
+  fleetWindowMs: 600,
+  slowFleetRounds: "first",
+  fleetBudgetMs: 30_000,
+  creates: 100,
+};
 const FULL: Pace = {
   rounds: 7,
   measureMs: 1_000,
   fleetWindowMs: 3_000,
+  slowFleetRounds: "firstAndLast",
   fleetBudgetMs: Number.POSITIVE_INFINITY,
   creates: 1_000,
 };
 const inResults = (name: string): string => fileURLToPath(new URL(`./results/${name}.json`, import.meta.url));
 
 /** The stalled devices come before the fleets, whose closed connections lengthen the kernel's tables for a minute. */
-const GROUPS = ["one", "stalled", "fleets", "streams", "device", "control", "growth"] as const;
+const GROUPS = ["one", "stalled", "fleets", "streams", "device", "control", "command", "growth"] as const;
 type GroupName = (typeof GROUPS)[number];
 /** What a quick run leaves out. */
-const LONG_GROUPS: readonly GroupName[] = ["growth"];
+const LONG_GROUPS: readonly GroupName[] = ["command", "growth"];
 const SOAK_MINUTES = 10;
 /** With more than this share of the machine's time spent by other programs, a ratio says little. */
 const QUIET_SHARE = 0.1;
@@ -114,6 +123,7 @@ async function run(): Promise<BenchResult> {
     control: async () => {
       controlPlane = await measureControlPlane(context);
     },
+    command: async () => Object.assign(results, await measureFleetCommand(context)),
     growth: async () => {
       growth = await measureGrowth(context, servers, receiver);
     },

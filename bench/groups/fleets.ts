@@ -14,8 +14,10 @@ const LIMIT_MS = 60_000;
 const WARM_UP_MS = 100;
 const STREAMS = 10_000;
 const STREAM_DEVICES = 100;
-/** How often a fleet on a lane that does not finish is measured while it runs. */
-const WINDOWS = 3;
+/** How often a fleet is measured while it runs, on a lane that does not finish or for long. */
+const WINDOWS = 5;
+/** While 5,000 devices with 2 MiB are all at work. */
+const LONG_FLEET_WINDOW_MS = 400;
 
 /** The task of a fleet on one server. */
 export function fleetTask(server: ReferenceServer, devices: number, streamId: string): FleetTask {
@@ -23,9 +25,15 @@ export function fleetTask(server: ReferenceServer, devices: number, streamId: st
   return { kind: "fleet", url, serverPids, streamId, devices, blockSizeBytes: 4096, format: "cbor", limitMs: LIMIT_MS };
 }
 
-/** Measures 1,000 devices with 2 MiB each and 5,000 with 256 KiB each, beside broker.publish for a while. */
+/** Measures 1,000 devices with 2 MiB each, and 5,000 with 256 KiB and with 2 MiB, beside broker.publish for a while. */
 export async function measureFleets(context: BenchContext, own: OwnServer, receiver: Receiver): Promise<Results> {
+  const longFleet = {
+    ...fleetTask(own, 5_000, ONE_FILE),
+    windows: { count: WINDOWS, milliseconds: LONG_FLEET_WINDOW_MS, toEnd: true },
+  };
   const lanes: Lanes = {
+    // First: what thousands of devices do once each, such as asking for a description, is compiled when blocks are counted.
+    "own, 5,000 devices x 2 MiB": inSlowRounds(context, () => receiver.ask(longFleet)),
     // Measured here once more: the machine is another one a minute later.
     "own, 1 device": () => measure(receiver, windowTask(context, own)),
     "own, 1,000 devices": () => measure(receiver, fleetTask(own, 1_000, ONE_FILE)),
@@ -33,12 +41,20 @@ export async function measureFleets(context: BenchContext, own: OwnServer, recei
     "own, 5,000 devices": () => measure(receiver, fleetTask(own, 5_000, SMALL_FILE)),
     "broker.publish, 5,000 devices": onBroker(context, own, receiver, (broker) => fleetTask(broker, 5_000, SMALL_FILE)),
   };
-  // What thousands of devices do once each, such as asking for a description, is compiled before it is measured.
-  await lanes["own, 5,000 devices"]?.();
   return interleave(context, lanes, { budgetMs: context.pace.fleetBudgetMs });
 }
 
-/** Measures in the first and in the last round, {@link WINDOWS} times each, and nothing in those between. */
+/** Measures in the rounds of the slowest fleets, and nothing in the others. */
+function inSlowRounds({ pace }: BenchContext, run: () => Promise<readonly Measurement[]>): Lanes[string] {
+  let round = 0;
+  return async () => {
+    const isMeasured = round === 0 || (pace.slowFleetRounds === "firstAndLast" && round === pace.rounds - 1);
+    round++;
+    return isMeasured ? await run() : [];
+  };
+}
+
+/** Measures for {@link WINDOWS} windows while devices download that would take too long. */
 function onBroker(
   context: BenchContext,
   own: OwnServer,
@@ -46,21 +62,18 @@ function onBroker(
   taskFor: (broker: ReferenceServer) => FleetTask,
 ): Lanes[string] {
   const { group, pace } = context;
-  let round = 0;
-  return async () => {
-    const isMeasured = round === 0 || round === pace.rounds - 1;
-    round++;
-    if (!isMeasured) return [];
+  return inSlowRounds(context, async () => {
     // A new one each time: what is still queued for devices that are gone would be delivered to nobody in the next round,
     // and Aedes walks such a queue in one call, which overflows the stack.
     const broker = await startAedesServer(group, "broker", own);
     try {
       await measure(receiver, windowTask(context, broker, { measureMs: WARM_UP_MS }));
-      return await receiver.ask({ ...taskFor(broker), limitMs: pace.fleetWindowMs, windows: WINDOWS });
+      const windows = { count: WINDOWS, milliseconds: pace.fleetWindowMs, toEnd: false };
+      return await receiver.ask({ ...taskFor(broker), windows });
     } finally {
       await group.end(broker.pids);
     }
-  };
+  });
 }
 
 /** Measures 100 devices on 100 of 10,000 streams, and on one of them, beside a server that has no other. */

@@ -13,6 +13,8 @@ export interface Pace {
   readonly measureMs: number;
   /** How long a fleet is measured at a time, on a lane that is not expected to end. */
   readonly fleetWindowMs: number;
+  /** In which rounds the fleets are measured that take longest; several times in each. */
+  readonly slowFleetRounds: "first" | "firstAndLast";
   /** After so long no further round of the large fleets begins, once there were {@link LEAST_ROUNDS}. */
   readonly fleetBudgetMs: number;
   /** How many streams are created. */

@@ -2,6 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { readTcpBytes } from "../../broker/kernel-queues.ts";
 
+/** In which the kernel counts. */
+const TICK_US = 10_000;
+
 /** The time that processes have spent on a processor, all threads together, in microseconds; one that is gone counts 0. */
 export function cpuMicroseconds(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + cpuOfOne(pid), 0);
@@ -15,6 +18,16 @@ function cpuOfOne(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/** The processor time of what this process started and what that started, as far as it has ended, in microseconds, to 10,000. */
+export function endedMicroseconds(): number {
+  // The name in parentheses may have spaces; the fields behind it begin with the third.
+  const fields = readFileSync("/proc/self/stat", "latin1")
+    .replace(/^.*\) /, "")
+    .split(" ");
+  const [children = 0, inKernel = 0] = fields.slice(13, 15).map(Number);
+  return (children + inKernel) * TICK_US;
 }
 
 /** The memory of a process that is in RAM, in bytes; 0 when it is gone. */
@@ -39,5 +52,5 @@ export function machineMicroseconds(): number {
     .split(/\s+/)
     .slice(1)
     .map(Number);
-  return (user + nice + system + irq + softirq + steal) * 10_000;
+  return (user + nice + system + irq + softirq + steal) * TICK_US;
 }

@@ -3,10 +3,10 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
-import { cpuMicroseconds } from "./process-figures.ts";
+import { cpuMicroseconds, endedMicroseconds } from "./process-figures.ts";
 
-/** On which processor: servers are on 0, receivers and generators on 1. */
-export type Side = "server" | "receiver";
+/** On which processor: servers are on 0, receivers and generators on 1, a command that has both of them on both. */
+export type Side = "server" | "receiver" | "both";
 
 /** What is started. */
 export interface ProcessOptions {
@@ -18,7 +18,7 @@ export interface ProcessOptions {
   readonly cwd?: string;
 }
 
-const CORE_OF = { server: "0", receiver: "1" } as const;
+const CORE_OF = { server: "0", receiver: "1", both: "0,1" } as const;
 
 /** How long a process may take to end. */
 const GRACE_MS = 5_000;
@@ -31,7 +31,6 @@ export const isPinned: boolean = availableParallelism() > 1 && spawnSync("taskse
 /** The processes of one run of the benchmark. */
 export class ProcessGroup {
   private readonly running = new Set<ChildProcess>();
-  private endedCpuUs = 0;
 
   constructor() {
     process.once("exit", () => this.kill("SIGKILL"));
@@ -69,15 +68,14 @@ export class ProcessGroup {
     });
   }
 
-  /** The processor time of all processes so far, those that ended included as far as it is known. */
+  /** The processor time of all processes so far, of those that ended with all that they started. */
   cpuMicroseconds(): number {
-    return this.endedCpuUs + cpuMicroseconds([...this.running].flatMap(({ pid }) => pid ?? []));
+    return endedMicroseconds() + cpuMicroseconds([...this.running].flatMap(({ pid }) => pid ?? []));
   }
 
   /** Ends processes of this group by their ids, and waits for it. */
   async end(pids: readonly number[]): Promise<void> {
     const ending = [...this.running].filter(({ pid }) => pid !== undefined && pids.includes(pid));
-    this.endedCpuUs += cpuMicroseconds(pids);
     await Promise.all(ending.map(endProcess));
   }
 

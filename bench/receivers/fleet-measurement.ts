@@ -5,7 +5,7 @@ import { seededRandom } from "../../shared/random.ts";
 import { type Measurement, percentile } from "../harness/measurement.ts";
 import { cpuMicroseconds } from "../harness/process-figures.ts";
 import { StandingNetwork } from "./standing-network.ts";
-import type { FleetTask } from "./tasks.ts";
+import type { FleetTask, FleetWindows } from "./tasks.ts";
 
 const CONNECTING_AT_ONCE = 100;
 /** How long a fleet may take until as many blocks as devices have come; only then its windows begin. */
@@ -14,11 +14,14 @@ const LOOK_EVERY_MS = 50;
 /** Each address has its own range of ports. */
 const SOURCE_ADDRESSES = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
 
+/** What became of the devices. */
+type Outcome = Required<Pick<Measurement, "unfinished" | "duplicates" | "timeouts">>;
+
 let fleetsMade = 0;
 
 /**
  * Measures one download by a fleet, from the moment it begins to the end of its last device, or to the time limit; or,
- * with {@link FleetTask.windows}, what it receives in each of them.
+ * with {@link FleetTask.windows}, what it receives in each of them while all of its devices download.
  */
 export async function measureFleet(task: FleetTask): Promise<Measurement[]> {
   const over = Promise.withResolvers<void>();
@@ -34,52 +37,62 @@ export async function measureFleet(task: FleetTask): Promise<Measurement[]> {
     (_, index) => new FleetDevice(jobs[index % jobs.length] as FleetJob, `${prefix}-${index}`),
   );
   await connectAll(devices);
-  if (task.windows !== undefined) {
-    const windows = await measureWindows(task, devices, task.windows);
-    network.leave();
-    return windows;
-  }
-  const serverUs = cpuMicroseconds(task.serverPids);
-  const receiverUs = cpuMicroseconds([process.pid]);
+  const before = read(task, devices);
   const startedMs = performance.now();
   for (const device of devices) device.release();
-  const limit = setTimeout(() => over.resolve(), task.limitMs);
-  await over.promise;
-  clearTimeout(limit);
-  const seconds = (performance.now() - startedMs) / 1000;
-  const cpu = {
-    serverCpuUs: cpuMicroseconds(task.serverPids) - serverUs,
-    receiverCpuUs: cpuMicroseconds([process.pid]) - receiverUs,
-  };
+  const windows = task.windows && (await measureWindows(task, devices, task.windows));
+  if (task.windows?.toEnd !== false) await withLimit(over.promise, task.limitMs);
+  const spent = between(before, read(task, devices));
   // A session counts what it did when it ends.
   for (const device of devices) device.stop();
   network.leave();
-  return [{ seconds, ...cpu, ...count(devices, startedMs) }];
+  const outcome = count(devices, startedMs);
+  if (windows === undefined) return [{ ...spent, ...outcome }];
+  if (!task.windows?.toEnd) return windows;
+  // What became of the devices is said once.
+  const { unfinished, duplicates, timeouts } = outcome;
+  return windows.map((window, index) => (index === 0 ? { ...window, unfinished, duplicates, timeouts } : window));
 }
 
 /** Blocks that come twice are counted twice. */
 async function measureWindows(
-  { limitMs, serverPids }: FleetTask,
+  task: FleetTask,
   devices: readonly FleetDevice[],
-  windows: number,
+  { count: windows, milliseconds }: FleetWindows,
 ): Promise<Measurement[]> {
-  const read = () => ({
+  const startedMs = performance.now();
+  const areAllAtWork = (): boolean => !devices.some(({ isEnded }) => isEnded);
+  let last = read(task, devices);
+  while (last.blocks < devices.length && performance.now() - startedMs < RAMP_LIMIT_MS) {
+    await pass(LOOK_EVERY_MS);
+    last = read(task, devices);
+  }
+  const measured: Measurement[] = [];
+  while (measured.length < windows) {
+    await pass(milliseconds);
+    const next = read(task, devices);
+    if (!areAllAtWork()) break;
+    measured.push(between(last, next));
+    last = next;
+  }
+  return measured;
+}
+
+/** What was received so far, copies included, and what it cost. */
+function read({ serverPids }: FleetTask, devices: readonly FleetDevice[]): Measurement {
+  return {
     bytes: devices.reduce((sum, { stats }) => sum + stats.receivedBytes, 0),
     blocks: devices.reduce((sum, { stats }) => sum + stats.messages, 0),
     seconds: performance.now() / 1000,
     serverCpuUs: cpuMicroseconds(serverPids),
     receiverCpuUs: cpuMicroseconds([process.pid]),
-  });
-  for (const device of devices) device.release();
-  const startedMs = performance.now();
-  while (read().blocks < devices.length && performance.now() - startedMs < RAMP_LIMIT_MS) await pass(LOOK_EVERY_MS);
-  const readings = [read()];
-  while (readings.length <= windows) {
-    await pass(limitMs);
-    readings.push(read());
-  }
-  for (const device of devices) device.stop();
-  return readings.slice(1).map((after, index) => between(readings[index] as Measurement, after));
+  };
+}
+
+async function withLimit(end: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([end, new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))]);
+  clearTimeout(timer);
 }
 
 function pass(milliseconds: number): Promise<void> {
@@ -111,7 +124,7 @@ function jobFor(task: FleetTask, streamId: string, network: StandingNetwork, end
 function count(
   devices: readonly FleetDevice[],
   startedMs: number,
-): Omit<Measurement, "seconds" | "serverCpuUs" | "receiverCpuUs"> & { unfinished: number } {
+): Pick<Measurement, "bytes" | "blocks" | "p50Ms" | "p99Ms"> & Outcome {
   const finished = devices.filter(({ stats }) => stats.endedAtMs !== undefined && stats.failure === undefined);
   const timesMs = finished.map(({ stats }) => (stats.endedAtMs ?? 0) - startedMs).sort((a, b) => a - b);
   return {

@@ -39,8 +39,16 @@ export interface FleetTask extends Asked {
   readonly maxWindowBytes?: number;
   /** Then what was delivered is counted, and the devices that are not ready are stopped. */
   readonly limitMs: number;
-  /** No device is expected to finish: count what arrives in so many windows of {@link limitMs}, once blocks flow. */
-  readonly windows?: number;
+  /** Count what arrives in windows of time, and not what the whole download comes to. */
+  readonly windows?: FleetWindows;
+}
+
+/** Windows of time that follow each other, once blocks flow; those after a first device has ended are left out. */
+export interface FleetWindows {
+  readonly count: number;
+  readonly milliseconds: number;
+  /** Whether the devices go on to the end of their files, which are verified; they are stopped after the windows otherwise. */
+  readonly toEnd: boolean;
 }
 
 /** The product's own agent, writing to a disk. */
