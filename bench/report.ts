@@ -29,6 +29,8 @@ export interface LaneResult {
   readonly duplicatesPerBlock: number;
   readonly timeoutsPerBlock: number;
   readonly unfinished: number;
+  /** The share of the processors that the machine's host took away, the median of the rounds. */
+  readonly stolenShare: number;
   /** Of the device's side alone; NaN when it is not known. */
   readonly allocatedPerBlock?: number;
 }
@@ -87,6 +89,7 @@ function laneResult(name: string, rounds: readonly Measurement[]): LaneResult {
     duplicatesPerBlock: sum(rounds.map(({ duplicates = 0 }) => duplicates)) / sum(rounds.map(({ blocks }) => blocks)),
     timeoutsPerBlock: sum(rounds.map(({ timeouts = 0 }) => timeouts)) / sum(rounds.map(({ blocks }) => blocks)),
     unfinished: sum(rounds.map(({ unfinished = 0 }) => unfinished)),
+    stolenShare: spreadOf(rounds.map(({ stolenShare = 0 }) => stolenShare)).median,
     ...allocationsOf(rounds),
   };
 }
@@ -121,6 +124,7 @@ const LANE_HEAD = [
   "server us/block",
   "receiver us/block",
   "rounds",
+  "stolen",
   "dup/block",
   "timeouts/block",
 ];
@@ -147,6 +151,7 @@ export function formatResult({ machine, rows, lanes, growth, controlPlane, failu
       figure(lane.serverUsPerBlock),
       figure(lane.receiverUsPerBlock),
       String(lane.rounds),
+      percent(lane.stolenShare),
       lane.duplicatesPerBlock === 0 ? "" : figure(lane.duplicatesPerBlock),
       lane.timeoutsPerBlock === 0 ? "" : lane.timeoutsPerBlock.toFixed(4),
     ]);
@@ -201,12 +206,17 @@ function controlPlaneLine(figures: ControlPlaneFigures): string {
 }
 
 function machineLine(machine: MachineFigures): string {
-  const { cpu, cores, memoryBytes, kernel, node, versions, pinning, disk, loadBefore, otherShare, startedAt } = machine;
+  const { cpu, cores, memoryBytes, kernel, node, versions, pinning, disk, loadBefore, startedAt } = machine;
+  const { otherShare, stolenShare } = machine;
   const known = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
     `${startedAt}: ${cores} x ${cpu}, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, Linux ${kernel}, Node ${node}, ${known.join(", ")}`,
-    `${pinning}; disk ${disk}; load before ${loadBefore.toFixed(1)}, ${(otherShare * 100).toFixed(0)} % of all processor time went to other programs`,
+    `${pinning}; disk ${disk}; load before ${loadBefore.toFixed(1)}; of all processor time ${percent(otherShare)} went to other programs, and the machine's host took ${percent(stolenShare)} away`,
   ].join("\n");
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
 }
 
 function figure(value: number): string {

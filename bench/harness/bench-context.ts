@@ -2,6 +2,7 @@
 import type { ReceiverTask } from "../receivers/tasks.ts";
 import type { Measurement } from "./measurement.ts";
 import type { Source } from "./own-server.ts";
+import { watchTheft } from "./process-figures.ts";
 import type { ProcessGroup } from "./process-group.ts";
 import type { Receiver } from "./receiver.ts";
 
@@ -11,6 +12,8 @@ export interface Pace {
   readonly rounds: number;
   /** How long one device is measured in a round. */
   readonly measureMs: number;
+  /** How often a measurement is made again at most, when the machine's host took the processors away. */
+  readonly mostRepeats: number;
   /** How long a fleet is measured at a time, on a lane that is not expected to end. */
   readonly fleetWindowMs: number;
   /** In which rounds the fleets are measured that take longest; several times in each. */
@@ -46,12 +49,34 @@ export type Results = Record<string, Measurement[]>;
 const LEAST_ROUNDS = 3;
 /** A lane that failed so often is left out of the rounds that follow. */
 const MOST_FAILURES = 2;
+/** With a larger share of the processors taken away by the host of a virtual machine, a measurement is made again... */
+const MOST_STOLEN_SHARE = 0.05;
+/** ...if it took no longer; the one with the least taken away counts. */
+const LONGEST_REPEATED_MS = 1_500;
 
 /** Has a receiver measure. */
 export async function measure(receiver: Receiver, task: ReceiverTask): Promise<Measurement> {
   const [measurement] = await receiver.ask(task);
   if (measurement === undefined) throw new Error(`${task.kind} measures nothing`);
   return measurement;
+}
+
+/** Measures a lane, again if the host took the processors away meanwhile. */
+async function measureUndisturbed(run: Lanes[string], { mostRepeats }: Pace): Promise<readonly Measurement[]> {
+  let best: readonly Measurement[] = [];
+  let leastShare = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt <= mostRepeats; attempt++) {
+    const theft = watchTheft();
+    const startedMs = performance.now();
+    const measured = [await run()].flat();
+    const stolenShare = theft();
+    if (stolenShare < leastShare) {
+      leastShare = stolenShare;
+      best = measured.map((each) => ({ ...each, stolenShare }));
+    }
+    if (stolenShare <= MOST_STOLEN_SHARE || performance.now() - startedMs > LONGEST_REPEATED_MS) break;
+  }
+  return best;
 }
 
 /** How lanes take turns. */
@@ -77,7 +102,7 @@ export async function interleave(
     for (const [name, run] of Object.entries(lanes)) {
       if (wanted?.has(name) === false || (failures.get(name) ?? 0) >= MOST_FAILURES) continue;
       try {
-        const measured = [await run()].flat();
+        const measured = await measureUndisturbed(run, pace);
         if (round >= 0) results[name] = [...(results[name] ?? []), ...measured];
         const unfinished = measured.reduce((sum, each) => sum + (each.unfinished ?? 0), 0);
         if (unfinished > 0) fail(name, new Error(`${unfinished} devices did not finish`));

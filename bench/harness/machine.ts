@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { cpuMicroseconds, machineMicroseconds } from "./process-figures.ts";
+import { cpuMicroseconds, machineTime, watchTheft } from "./process-figures.ts";
 import { isPinned } from "./process-group.ts";
 
 /** What is saved of the machine. */
@@ -21,13 +21,16 @@ export interface MachineFigures {
   readonly loadBefore: number;
   /** The share of the processor time spent while this ran that was other programs'. */
   readonly otherShare: number;
+  /** The share of that time that a virtual machine's host took away. */
+  readonly stolenShare: number;
 }
 
 /** Begins to watch the machine; the result, asked for at the end, tells what it saw. `directory` is on the disk in use. */
 export function watchMachine(directory: string): (ownCpuUs: number) => MachineFigures {
   const startedAt = new Date().toISOString();
   const loadBefore = loadavg()[0] ?? 0;
-  const before = machineMicroseconds();
+  const before = machineTime();
+  const theft = watchTheft();
   return (ownCpuUs) => ({
     startedAt,
     cpu: cpus()[0]?.model ?? "unknown",
@@ -41,7 +44,9 @@ export function watchMachine(directory: string): (ownCpuUs: number) => MachineFi
       : "not pinned: taskset and two cores are needed",
     disk: diskOf(directory),
     loadBefore,
-    otherShare: Math.max(0, 1 - (ownCpuUs + cpuMicroseconds([process.pid])) / (machineMicroseconds() - before)),
+    // What is taken away while a process of ours runs counts as its own in the kernel's books of it.
+    otherShare: Math.max(0, 1 - (ownCpuUs + cpuMicroseconds([process.pid])) / (machineTime().spentUs - before.spentUs)),
+    stolenShare: theft(),
   });
 }
 

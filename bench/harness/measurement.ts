@@ -17,6 +17,8 @@ export interface Measurement {
   /** Blocks that came more than once, and times that a session's retransmission timer fired. */
   readonly duplicates?: number;
   readonly timeouts?: number;
+  /** The share of the machine's processor time that its host took away meanwhile. */
+  readonly stolenShare?: number;
   /** What the receiver allocated, in bytes; NaN when something was collected meanwhile. */
   readonly allocatedBytes?: number;
   /** A figure that is no rate, in the unit its row names. */

@@ -44,13 +44,30 @@ export function kernelSocketBytes(): number {
   return readTcpBytes() ?? 0;
 }
 
-/** The processor time that the whole machine has spent on anything, in microseconds, to 10,000. */
-export function machineMicroseconds(): number {
+/** What the processors of the whole machine have done so far, in microseconds, to 10,000. */
+export interface MachineTime {
+  /** Spent on anything, what was taken away included. */
+  readonly spentUs: number;
+  /** Taken away from a virtual machine by its host, while there was something to do. */
+  readonly stolenUs: number;
+}
+
+/** Reads the kernel's books of the whole machine. */
+export function machineTime(): MachineTime {
   const line = readFileSync("/proc/stat", "latin1").split("\n", 1)[0] ?? "";
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, stolen = 0] = line
     .trim()
     .split(/\s+/)
     .slice(1)
     .map(Number);
-  return (user + nice + system + irq + softirq + steal) * TICK_US;
+  return { spentUs: (user + nice + system + irq + softirq + stolen) * TICK_US, stolenUs: stolen * TICK_US };
+}
+
+/** Begins to watch what the machine's host takes away; the result tells which share of the spent processor time that was so far. */
+export function watchTheft(): () => number {
+  const before = machineTime();
+  return () => {
+    const { spentUs, stolenUs } = machineTime();
+    return spentUs === before.spentUs ? 0 : (stolenUs - before.stolenUs) / (spentUs - before.spentUs);
+  };
 }
