@@ -7,8 +7,10 @@ import type { KernelQueues } from "./kernel-queues.ts";
 const LEAST_ALLOWANCE_BYTES = 128 * 1024;
 /** A device that took so much reads: a receive buffer that nobody reads does not grow to it by itself. */
 const TRUSTED_FROM_BYTES = 512 * 1024;
-/** The memory of all sockets is looked at each time so much was written. */
+/** The memory of all sockets is read each time so much was written, or later if it is far from where it matters... */
 const WRITTEN_PER_CHECK_BYTES = 4 * 1024 * 1024;
+/** ...when this share of what is missing was written: the kernel sets aside more than that, and for others, too. */
+const CHECKED_SHARE = 1 / 4;
 /** A look at each socket takes 1 to 3 us for each that the machine has: it may cost this share of the time... */
 const LONGEST_SHARE = 1 / 10;
 /** ...and so much at once, in milliseconds. */
@@ -45,6 +47,8 @@ export class SendAllowance {
   private ipv6Links = 0;
   private pressure: "none" | "some" | "much" = "none";
   private writtenBytes = 0;
+  /** With so much written, the memory of all sockets is read again. */
+  private checkFromBytes = WRITTEN_PER_CHECK_BYTES;
   /** When the memory of all sockets reaches so much, each is looked at. */
   private lookFromBytes = 0;
   private lastLookMs: number;
@@ -83,7 +87,7 @@ export class SendAllowance {
     link.unseenBytes += bytes;
     this.writtenBytes += bytes;
     if (this.kernel === undefined) return;
-    if (this.writtenBytes >= WRITTEN_PER_CHECK_BYTES) this.check(this.kernel);
+    if (this.writtenBytes >= this.checkFromBytes) this.check(this.kernel);
     if (this.pressure !== "much" || link.isTrusted || link.unseenBytes < LEAST_ALLOWANCE_BYTES) return;
     link.isHeld = true;
     this.heldIntervalMs = SHORTEST_INTERVAL_MS;
@@ -94,6 +98,8 @@ export class SendAllowance {
   private check(kernel: KernelQueues): void {
     this.writtenBytes = 0;
     const totalBytes = this.measure(kernel);
+    const missingBytes = kernel.worthALookBytes - totalBytes;
+    this.checkFromBytes = Math.max(WRITTEN_PER_CHECK_BYTES, missingBytes * CHECKED_SHARE);
     if (this.pressure === "none") {
       this.lookFromBytes = 0;
       return;

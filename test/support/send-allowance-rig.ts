@@ -10,6 +10,8 @@ export const MIB = 1024 * KIB;
 /** Worth a look from 64 MiB on, without room from 512 MiB on. */
 export class AllowanceRig {
   totalBytes = 0;
+  /** How often the memory of all sockets was read. */
+  reads = 0;
   /** How often was looked, and how long each look takes, in milliseconds. */
   looks = 0;
   lookMs = 0;
@@ -25,7 +27,10 @@ export class AllowanceRig {
     const kernel = {
       worthALookBytes: 64 * MIB,
       noRoomBytes: 512 * MIB,
-      totalBytes: () => this.totalBytes,
+      totalBytes: () => {
+        this.reads++;
+        return this.totalBytes;
+      },
       sendQueues: () => {
         this.looks++;
         if (this.lookMs > 0) this.clock.advance(this.lookMs);

@@ -9,6 +9,26 @@ beforeEach(() => {
 });
 
 describe("SendAllowance", () => {
+  it("reads the memory of all sockets more often the nearer it is to where each is looked at, at 64 MiB here", () => {
+    const fast = rig.connect();
+    const readsIn = (bytes: number): number => {
+      const before = rig.reads;
+      rig.write(fast, bytes);
+      return rig.reads - before;
+    };
+    rig.totalBytes = 0;
+    expect(readsIn(4 * MIB)).toBe(1);
+    expect(readsIn(15 * MIB)).toBe(0);
+    expect(readsIn(MIB)).toBe(1);
+    rig.totalBytes = 32 * MIB;
+    expect(readsIn(16 * MIB)).toBe(1);
+    expect(readsIn(8 * MIB)).toBe(1);
+    rig.totalBytes = 60 * MIB;
+    expect(readsIn(8 * MIB)).toBe(1);
+    expect(readsIn(16 * MIB)).toBe(4);
+    expect(rig.looks).toBe(0);
+  });
+
   it("looks at each socket when the memory of all has grown by half, and seldom while it has not", () => {
     rig.totalBytes = 65 * MIB;
     const fast = rig.connect();
