@@ -1,6 +1,7 @@
 /**
  * Measures simulated devices against a running server: throughput, time per block and memory, on both sides. Run it with
- * `node --max-semi-space-size=4`: otherwise the memory per device is mostly that of the young generation.
+ * `node --min-semi-space-size=8 --max-semi-space-size=8`, as the fleet command does: otherwise the memory per device is mostly
+ * that of the young generation.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";

@@ -49,12 +49,12 @@ type GroupName = (typeof GROUPS)[number];
 /** What a quick run leaves out. */
 const LONG_GROUPS: readonly GroupName[] = ["command", "growth"];
 const SOAK_MINUTES = 10;
-/** With more than this share of the machine's time spent by other programs, a ratio says little. */
+/** With more than this share of the machine's time spent by others, a ratio says little. */
 const QUIET_SHARE = 0.1;
 
 const { values } = parseArgs({
   options: {
-    /** In under two minutes. */
+    /** In about two minutes. */
     quick: { type: "boolean", default: false },
     /** Where the results are saved. */
     json: { type: "string", default: inResults("latest") },
@@ -158,17 +158,17 @@ async function save(content: unknown): Promise<void> {
   await writeFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
+/** Of a share of the processor time that was not there to be measured. */
+function warnOf(who: string, share: number): void {
+  if (share <= QUIET_SHARE) return;
+  console.log(`${who} ${(share * 100).toFixed(0)} % of the processor time: ratios move by themselves`);
+}
+
 async function check(now: BenchResult): Promise<void> {
   const saved = JSON.parse(await readFile(values.baseline, "utf8")) as BenchResult;
   const { worse, better, missing } = findMoves(saved, now);
-  const busiest = Math.max(saved.machine.otherShare, now.machine.otherShare);
-  if (busiest > QUIET_SHARE) {
-    console.log(`other programs had ${(busiest * 100).toFixed(0)} % of the processor time: ratios move by themselves`);
-  }
-  if (now.machine.stolenShare > QUIET_SHARE) {
-    const stolen = (now.machine.stolenShare * 100).toFixed(0);
-    console.log(`the machine's host took ${stolen} % of the processor time away: ratios move by themselves`);
-  }
+  warnOf("other programs had", Math.max(saved.machine.otherShare, now.machine.otherShare));
+  warnOf("the machine's host took", Math.max(saved.machine.stolenShare, now.machine.stolenShare));
   for (const line of better) console.log(`better: ${line}`);
   for (const line of worse) console.log(`worse: ${line}`);
   if (missing.length > 0) console.log(`not measured: ${missing.join("; ")}`);

@@ -29,7 +29,7 @@ export interface LaneResult {
   readonly duplicatesPerBlock: number;
   readonly timeoutsPerBlock: number;
   readonly unfinished: number;
-  /** The share of the processors that the machine's host took away, the median of the rounds. */
+  /** The share of the spent processor time that the machine's host took away, the median of the rounds. */
   readonly stolenShare: number;
   /** Of the device's side alone; NaN when it is not known. */
   readonly allocatedPerBlock?: number;
@@ -71,12 +71,16 @@ function rowResult(row: Row, results: Results): RowResult | undefined {
 function spreadOfRow({ kind }: Row, lane: readonly Measurement[], reference: readonly Measurement[]): Spread {
   if (kind === "figure") return spreadOf(lane.map(({ figure = Number.NaN }) => figure));
   if (kind === "tail") return spreadOf(lane.map(({ p50Ms = Number.NaN, p99Ms = Number.NaN }) => p99Ms / p50Ms));
-  const own = lane.map(megabytesPerSecond);
-  const other = reference.map(megabytesPerSecond);
-  const middle = spreadOf(other).median;
-  const isPaired = own.length === other.length;
-  const ratios = spreadOf(own.map((rate, round) => rate / (isPaired ? (other[round] ?? middle) : middle)));
-  return { ...ratios, median: spreadOf(own).median / middle };
+  const middle = middleRate(reference);
+  const ratios = lane.map((each) => {
+    const beside = reference.filter(({ round }) => round === each.round);
+    return megabytesPerSecond(each) / (beside.length === 0 ? middle : middleRate(beside));
+  });
+  return { ...spreadOf(ratios), median: middleRate(lane) / middle };
+}
+
+function middleRate(measurements: readonly Measurement[]): number {
+  return spreadOf(measurements.map(megabytesPerSecond)).median;
 }
 
 function laneResult(name: string, rounds: readonly Measurement[]): LaneResult {

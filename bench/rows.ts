@@ -57,7 +57,7 @@ const THROUGHPUTS: readonly Throughput[] = [
     25,
   ],
   [
-    "5000-one",
+    "5000-long-one",
     "5,000 devices x 2 MiB together against one device",
     "own, 5,000 devices x 2 MiB",
     "own, 1 device",
@@ -119,9 +119,9 @@ const THROUGHPUTS: readonly Throughput[] = [
   ["256-mosquitto", "256-byte blocks against mosquitto", "own, 256 B", "mosquitto, 256 B"],
   ["nginx-file", "against nginx, 2 MiB GETs on 1 connection", "own", "nginx, 2 MiB"],
   ["session", "one device with the real session, against the push ceiling", "own, session", "push"],
-  ["5000-small-one", "5,000 devices x 256 KiB together against one device", "own, 5,000 devices", "own, 1 device"],
+  ["5000-one", "5,000 devices x 256 KiB together against one device", "own, 5,000 devices", "own, 1 device"],
   [
-    "5000-session",
+    "5000-long-session",
     "5,000 devices x 2 MiB together against one with the real session",
     "own, 5,000 devices x 2 MiB",
     "own, session",

@@ -1,9 +1,9 @@
-/** What the load generator of `otastream fleet` costs: the whole command, with its server, on all processors. */
+/** What the load generator of `otastream fleet` costs: the whole command, with its server, on both processors. */
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import type { FleetReport } from "../../device/fleet/fleet-report.ts";
 import { type BenchContext, interleave, type Results } from "../harness/bench-context.ts";
-import { type Measurement, spreadOf } from "../harness/measurement.ts";
+import { figureOnly, type Measurement, spreadOf } from "../harness/measurement.ts";
 import { outputOf } from "../harness/process-group.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
@@ -25,8 +25,7 @@ const CORE_SHARE = "fleet command, share of a core";
 export async function measureFleetCommand(context: BenchContext): Promise<Results> {
   const figures: Results = {};
   const note = (lane: string, figure: number): void => {
-    const nothing = { bytes: 0, blocks: 0, seconds: 0, serverCpuUs: 0, receiverCpuUs: 0 };
-    figures[lane] = [...(figures[lane] ?? []), { ...nothing, figure }];
+    figures[lane] = [...(figures[lane] ?? []), figureOnly(figure)];
   };
   const run = async (): Promise<Measurement> => {
     const before = crcMicroseconds();
@@ -42,24 +41,25 @@ export async function measureFleetCommand(context: BenchContext): Promise<Result
       seconds,
       serverCpuUs: (server?.cpuMs ?? Number.NaN) * 1000,
       receiverCpuUs: (generatorMicrosecondsPerBlock ?? Number.NaN) * blocks,
-      unfinished: report.devices - completed,
     };
   };
-  return { ...(await interleave(context, { [COMMAND]: run })), ...figures };
+  return { ...(await interleave(context, { [COMMAND]: run }, { repeats: false })), ...figures };
 }
 
+/** Rejects when a device failed, because the command does. */
 async function runFleet({ group, source }: BenchContext): Promise<FleetReport> {
   const args = ["fleet", "--devices", String(DEVICES), "--size", String(source.sizeBytes), "--json"];
   const child = group.start({ side: "both", command: process.execPath, args: [MAIN, ...args] });
   return JSON.parse(await outputOf(child)) as FleetReport;
 }
 
-/** What zlib needs for the CRC-32 of a block, in microseconds, several times. */
+/** The processor time that zlib needs for the CRC-32 of a block, in microseconds, several times. */
 function crcMicroseconds(): number[] {
   const block = Buffer.alloc(BLOCK_BYTES, 0x5a);
   return Array.from({ length: CALIBRATIONS }, () => {
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     for (let index = 0; index < CRCS; index++) crc32(block);
-    return ((performance.now() - startedMs) * 1000) / CRCS;
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / CRCS;
   });
 }

@@ -29,7 +29,7 @@ export function fleetTask(server: ReferenceServer, devices: number, streamId: st
 export async function measureFleets(context: BenchContext, own: OwnServer, receiver: Receiver): Promise<Results> {
   const longFleet = {
     ...fleetTask(own, 5_000, ONE_FILE),
-    windows: { count: WINDOWS, milliseconds: LONG_FLEET_WINDOW_MS, toEnd: true },
+    windows: { count: WINDOWS, lengthMs: LONG_FLEET_WINDOW_MS, toEnd: true },
   };
   const lanes: Lanes = {
     // First: what thousands of devices do once each, such as asking for a description, is compiled when blocks are counted.
@@ -41,17 +41,13 @@ export async function measureFleets(context: BenchContext, own: OwnServer, recei
     "own, 5,000 devices": () => measure(receiver, fleetTask(own, 5_000, SMALL_FILE)),
     "broker.publish, 5,000 devices": onBroker(context, own, receiver, (broker) => fleetTask(broker, 5_000, SMALL_FILE)),
   };
-  return interleave(context, lanes, { budgetMs: context.pace.fleetBudgetMs });
+  return interleave(context, lanes, { repeats: false, budgetMs: context.pace.fleetBudgetMs });
 }
 
 /** Measures in the rounds of the slowest fleets, and nothing in the others. */
 function inSlowRounds({ pace }: BenchContext, run: () => Promise<readonly Measurement[]>): Lanes[string] {
-  let round = 0;
-  return async () => {
-    const isMeasured = round === 0 || (pace.slowFleetRounds === "firstAndLast" && round === pace.rounds - 1);
-    round++;
-    return isMeasured ? await run() : [];
-  };
+  const rounds = pace.slowFleetRounds === "first" ? [0] : [0, pace.rounds - 1];
+  return async (round) => (rounds.includes(round) ? await run() : []);
 }
 
 /** Measures for {@link WINDOWS} windows while devices download that would take too long. */
@@ -68,7 +64,7 @@ function onBroker(
     const broker = await startAedesServer(group, "broker", own);
     try {
       await measure(receiver, windowTask(context, broker, { measureMs: WARM_UP_MS }));
-      const windows = { count: WINDOWS, milliseconds: pace.fleetWindowMs, toEnd: false };
+      const windows = { count: WINDOWS, lengthMs: pace.fleetWindowMs, toEnd: false };
       return await receiver.ask({ ...taskFor(broker), windows });
     } finally {
       await group.end(broker.pids);
@@ -90,7 +86,7 @@ export async function measureStreams(context: BenchContext, own: OwnServer, rece
     "own, 1 stream": onOneStream(small),
     "own, 1 stream of 10,000": onOneStream(own),
   };
-  await lanes["own, 1 stream"]?.();
+  await lanes["own, 1 stream"]?.(-1);
   const results = await interleave(context, lanes, { warmUp: true });
   await group.end(small.pids);
   return results;

@@ -1,6 +1,6 @@
 /** Healthy devices beside devices that ask and never read. */
 import { type BenchContext, interleave, type Lanes, measure, type Results } from "../harness/bench-context.ts";
-import type { Measurement } from "../harness/measurement.ts";
+import { figureOnly, type Measurement } from "../harness/measurement.ts";
 import { type OwnServer, startOwnServer } from "../harness/own-server.ts";
 import { kernelSocketBytes } from "../harness/process-figures.ts";
 import { Receiver } from "../harness/receiver.ts";
@@ -82,6 +82,5 @@ async function queueOf({ report }: BenchContext, own: OwnServer, devices: number
   report(
     `server holds ${Math.round(heapBytes / 1e6)} MB heap, ${Math.round(bufferBytes / 1e6)} MB buffers for ${stalledConnections} stalled devices`,
   );
-  const figure = waitingBytes / Math.max(1, Math.min(devices, stalledConnections)) / 1024;
-  return { bytes: 0, blocks: 0, seconds: 0, serverCpuUs: 0, receiverCpuUs: 0, figure };
+  return figureOnly(waitingBytes / Math.max(1, Math.min(devices, stalledConnections)) / 1024);
 }

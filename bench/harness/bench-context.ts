@@ -39,8 +39,11 @@ export interface BenchContext {
   readonly fail: (name: string, error: unknown) => void;
 }
 
-/** A lane by its name, measured with each call, once or several times; rejects when it cannot be. */
-export type Lanes = Readonly<Record<string, () => Promise<Measurement | readonly Measurement[]>>>;
+/**
+ * A lane by its name, measured with each call, once or several times; rejects when it cannot be. Rounds are numbered from 0,
+ * the one for warming up is -1.
+ */
+export type Lanes = Readonly<Record<string, (round: number) => Promise<Measurement | readonly Measurement[]>>>;
 
 /** What was measured of each lane, a round each. */
 export type Results = Record<string, Measurement[]>;
@@ -49,10 +52,8 @@ export type Results = Record<string, Measurement[]>;
 const LEAST_ROUNDS = 3;
 /** A lane that failed so often is left out of the rounds that follow. */
 const MOST_FAILURES = 2;
-/** With a larger share of the processors taken away by the host of a virtual machine, a measurement is made again... */
+/** With more of the processor time taken away by the machine's host, a measurement is made again. */
 const MOST_STOLEN_SHARE = 0.05;
-/** ...if it took no longer; the one with the least taken away counts. */
-const LONGEST_REPEATED_MS = 1_500;
 
 /** Has a receiver measure. */
 export async function measure(receiver: Receiver, task: ReceiverTask): Promise<Measurement> {
@@ -61,20 +62,31 @@ export async function measure(receiver: Receiver, task: ReceiverTask): Promise<M
   return measurement;
 }
 
-/** Measures a lane, again if the host took the processors away meanwhile. */
-async function measureUndisturbed(run: Lanes[string], { mostRepeats }: Pace): Promise<readonly Measurement[]> {
+/**
+ * Measures a lane in a round, again if the machine's host took processor time away meanwhile; of several attempts the one
+ * with the least taken away counts. Every attempt that fails or leaves devices unfinished is reported.
+ */
+async function measureRound(
+  run: (round: number) => Promise<Measurement | readonly Measurement[]>,
+  { round, repeats }: { readonly round: number; readonly repeats: number },
+  fail: (error: unknown) => void,
+): Promise<readonly Measurement[]> {
   let best: readonly Measurement[] = [];
   let leastShare = Number.POSITIVE_INFINITY;
-  for (let attempt = 0; attempt <= mostRepeats; attempt++) {
+  for (let attempt = 0; attempt <= repeats && leastShare > MOST_STOLEN_SHARE; attempt++) {
     const theft = watchTheft();
-    const startedMs = performance.now();
-    const measured = [await run()].flat();
-    const stolenShare = theft();
-    if (stolenShare < leastShare) {
+    try {
+      const measured = [await run(round)].flat();
+      const unfinished = measured.reduce((sum, each) => sum + (each.unfinished ?? 0), 0);
+      if (unfinished > 0) fail(new Error(`${unfinished} devices did not finish`));
+      const stolenShare = theft();
+      if (stolenShare >= leastShare) continue;
       leastShare = stolenShare;
-      best = measured.map((each) => ({ ...each, stolenShare }));
+      best = measured.map((each) => ({ ...each, round, stolenShare }));
+    } catch (error) {
+      fail(error);
+      break;
     }
-    if (stolenShare <= MOST_STOLEN_SHARE || performance.now() - startedMs > LONGEST_REPEATED_MS) break;
   }
   return best;
 }
@@ -85,6 +97,8 @@ export interface Turns {
   readonly rounds?: number;
   /** One more round comes first and is not counted. */
   readonly warmUp?: boolean;
+  /** Whether measurements are made again that the machine's host disturbed: unless it is said not to. */
+  readonly repeats?: boolean;
   /** No further round begins after so long, once there were {@link LEAST_ROUNDS}. */
   readonly budgetMs?: number;
 }
@@ -93,7 +107,7 @@ export interface Turns {
 export async function interleave(
   { fail, lanes: wanted, pace, report }: BenchContext,
   lanes: Lanes,
-  { rounds = pace.rounds, warmUp = false, budgetMs = Number.POSITIVE_INFINITY }: Turns = {},
+  { rounds = pace.rounds, warmUp = false, repeats = true, budgetMs = Number.POSITIVE_INFINITY }: Turns = {},
 ): Promise<Results> {
   const startedMs = performance.now();
   const results: Results = {};
@@ -101,15 +115,11 @@ export async function interleave(
   for (let round = warmUp ? -1 : 0; round < rounds; round++) {
     for (const [name, run] of Object.entries(lanes)) {
       if (wanted?.has(name) === false || (failures.get(name) ?? 0) >= MOST_FAILURES) continue;
-      try {
-        const measured = await measureUndisturbed(run, pace);
-        if (round >= 0) results[name] = [...(results[name] ?? []), ...measured];
-        const unfinished = measured.reduce((sum, each) => sum + (each.unfinished ?? 0), 0);
-        if (unfinished > 0) fail(name, new Error(`${unfinished} devices did not finish`));
-      } catch (error) {
+      const measured = await measureRound(run, { round, repeats: repeats ? pace.mostRepeats : 0 }, (error) => {
         failures.set(name, (failures.get(name) ?? 0) + 1);
         fail(name, error);
-      }
+      });
+      if (round >= 0 && measured.length > 0) results[name] = [...(results[name] ?? []), ...measured];
     }
     report(round < 0 ? "warmed up" : `round ${round + 1} of ${rounds}`);
     if (round + 1 >= LEAST_ROUNDS && performance.now() - startedMs > budgetMs) break;

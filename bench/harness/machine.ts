@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { cpuMicroseconds, machineTime, watchTheft } from "./process-figures.ts";
+import { cpuMicroseconds, type MachineTime, machineTime, watchTheft } from "./process-figures.ts";
 import { isPinned } from "./process-group.ts";
 
 /** What is saved of the machine. */
@@ -21,7 +21,7 @@ export interface MachineFigures {
   readonly loadBefore: number;
   /** The share of the processor time spent while this ran that was other programs'. */
   readonly otherShare: number;
-  /** The share of that time that a virtual machine's host took away. */
+  /** The share of the time spent, this included, that a virtual machine's host took away. */
   readonly stolenShare: number;
 }
 
@@ -44,10 +44,15 @@ export function watchMachine(directory: string): (ownCpuUs: number) => MachineFi
       : "not pinned: taskset and two cores are needed",
     disk: diskOf(directory),
     loadBefore,
-    // What is taken away while a process of ours runs counts as its own in the kernel's books of it.
-    otherShare: Math.max(0, 1 - (ownCpuUs + cpuMicroseconds([process.pid])) / (machineTime().spentUs - before.spentUs)),
+    otherShare: Math.max(0, 1 - (ownCpuUs + cpuMicroseconds([process.pid])) / usedSince(before)),
     stolenShare: theft(),
   });
+}
+
+/** The processor time that programs had since, in microseconds. */
+function usedSince(before: MachineTime): number {
+  const { spentUs, stolenUs } = machineTime();
+  return spentUs - before.spentUs - (stolenUs - before.stolenUs);
 }
 
 function packageVersions(names: readonly string[]): Record<string, string> {

@@ -17,12 +17,19 @@ export interface Measurement {
   /** Blocks that came more than once, and times that a session's retransmission timer fired. */
   readonly duplicates?: number;
   readonly timeouts?: number;
-  /** The share of the machine's processor time that its host took away meanwhile. */
+  /** The share of the processor time spent meanwhile that the machine's host took away. */
   readonly stolenShare?: number;
+  /** In which round of its group. */
+  readonly round?: number;
   /** What the receiver allocated, in bytes; NaN when something was collected meanwhile. */
   readonly allocatedBytes?: number;
   /** A figure that is no rate, in the unit its row names. */
   readonly figure?: number;
+}
+
+/** A measurement of nothing but a figure. */
+export function figureOnly(figure: number): Measurement {
+  return { bytes: 0, blocks: 0, seconds: 0, serverCpuUs: 0, receiverCpuUs: 0, figure };
 }
 
 /** The median and its spread. */

@@ -26,8 +26,8 @@ export function endedMicroseconds(): number {
   const fields = readFileSync("/proc/self/stat", "latin1")
     .replace(/^.*\) /, "")
     .split(" ");
-  const [children = 0, inKernel = 0] = fields.slice(13, 15).map(Number);
-  return (children + inKernel) * TICK_US;
+  const [userTicks = 0, systemTicks = 0] = fields.slice(13, 15).map(Number);
+  return (userTicks + systemTicks) * TICK_US;
 }
 
 /** The memory of a process that is in RAM, in bytes; 0 when it is gone. */
@@ -63,11 +63,14 @@ export function machineTime(): MachineTime {
   return { spentUs: (user + nice + system + irq + softirq + stolen) * TICK_US, stolenUs: stolen * TICK_US };
 }
 
-/** Begins to watch what the machine's host takes away; the result tells which share of the spent processor time that was so far. */
+/**
+ * Begins to watch what the machine's host takes away; the result tells which share of the spent processor time that was so
+ * far. A single tick is as good as none.
+ */
 export function watchTheft(): () => number {
   const before = machineTime();
   return () => {
     const { spentUs, stolenUs } = machineTime();
-    return spentUs === before.spentUs ? 0 : (stolenUs - before.stolenUs) / (spentUs - before.spentUs);
+    return stolenUs - before.stolenUs <= TICK_US ? 0 : (stolenUs - before.stolenUs) / (spentUs - before.spentUs);
   };
 }

@@ -21,7 +21,7 @@ let fleetsMade = 0;
 
 /**
  * Measures one download by a fleet, from the moment it begins to the end of its last device, or to the time limit; or,
- * with {@link FleetTask.windows}, what it receives in each of them while all of its devices download.
+ * with {@link FleetTask.windows}, what it receives in each of them. Rejects when no window was over in time.
  */
 export async function measureFleet(task: FleetTask): Promise<Measurement[]> {
   const over = Promise.withResolvers<void>();
@@ -42,40 +42,47 @@ export async function measureFleet(task: FleetTask): Promise<Measurement[]> {
   for (const device of devices) device.release();
   const windows = task.windows && (await measureWindows(task, devices, task.windows));
   if (task.windows?.toEnd !== false) await withLimit(over.promise, task.limitMs);
+  const seconds = (performance.now() - startedMs) / 1000;
   const spent = between(before, read(task, devices));
   // A session counts what it did when it ends.
   for (const device of devices) device.stop();
   network.leave();
   const outcome = count(devices, startedMs);
-  if (windows === undefined) return [{ ...spent, ...outcome }];
-  if (!task.windows?.toEnd) return windows;
-  // What became of the devices is said once.
-  const { unfinished, duplicates, timeouts } = outcome;
-  return windows.map((window, index) => (index === 0 ? { ...window, unfinished, duplicates, timeouts } : window));
+  if (windows === undefined) return [{ ...spent, seconds, ...outcome }];
+  if (windows.length === 0) throw new Error(`no window was over before a device had its file: ${seconds.toFixed(1)} s`);
+  return task.windows?.toEnd ? withOutcome(windows, outcome) : windows;
 }
 
-/** Blocks that come twice are counted twice. */
+/** Says of the first window what became of the devices, and how many copies and timeouts fall to all windows. */
+function withOutcome(windows: readonly Measurement[], outcome: Outcome & { readonly blocks: number }): Measurement[] {
+  const share = windows.reduce((sum, { blocks }) => sum + blocks, 0) / outcome.blocks;
+  const { unfinished, duplicates, timeouts } = outcome;
+  const ofAll = { unfinished, duplicates: duplicates * share, timeouts: timeouts * share };
+  return windows.map((window, index) => (index === 0 ? { ...window, ...ofAll } : window));
+}
+
+/** Blocks that come twice are counted twice. The window in which the last devices begin is not counted. */
 async function measureWindows(
   task: FleetTask,
   devices: readonly FleetDevice[],
-  { count: windows, milliseconds }: FleetWindows,
+  { count: windows, lengthMs, toEnd }: FleetWindows,
 ): Promise<Measurement[]> {
   const startedMs = performance.now();
-  const areAllAtWork = (): boolean => !devices.some(({ isEnded }) => isEnded);
+  const isTail = (): boolean => toEnd && devices.some(hasItsFiles);
   let last = read(task, devices);
   while (last.blocks < devices.length && performance.now() - startedMs < RAMP_LIMIT_MS) {
     await pass(LOOK_EVERY_MS);
     last = read(task, devices);
   }
   const measured: Measurement[] = [];
-  while (measured.length < windows) {
-    await pass(milliseconds);
+  while (measured.length < windows + 1) {
+    await pass(lengthMs);
     const next = read(task, devices);
-    if (!areAllAtWork()) break;
+    if (isTail()) break;
     measured.push(between(last, next));
     last = next;
   }
-  return measured;
+  return measured.slice(1);
 }
 
 /** What was received so far, copies included, and what it cost. */
@@ -125,7 +132,7 @@ function count(
   devices: readonly FleetDevice[],
   startedMs: number,
 ): Pick<Measurement, "bytes" | "blocks" | "p50Ms" | "p99Ms"> & Outcome {
-  const finished = devices.filter(({ stats }) => stats.endedAtMs !== undefined && stats.failure === undefined);
+  const finished = devices.filter(hasItsFiles);
   const timesMs = finished.map(({ stats }) => (stats.endedAtMs ?? 0) - startedMs).sort((a, b) => a - b);
   return {
     bytes: devices.reduce((sum, { stats }) => sum + stats.bytes, 0),
@@ -135,6 +142,10 @@ function count(
     unfinished: devices.length - finished.length,
     ...(finished.length > 0 && { p50Ms: percentile(timesMs, 0.5), p99Ms: percentile(timesMs, 0.99) }),
   };
+}
+
+function hasItsFiles({ isEnded, stats }: FleetDevice): boolean {
+  return isEnded && stats.failure === undefined;
 }
 
 /** Connects all devices, a number of them at a time; resolves when each is connected or has failed. */

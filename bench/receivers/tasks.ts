@@ -37,17 +37,20 @@ export interface FleetTask extends Asked {
   /** One stream for each device, in turn, instead of `streamId`. */
   readonly streamIds?: readonly string[];
   readonly maxWindowBytes?: number;
-  /** Then what was delivered is counted, and the devices that are not ready are stopped. */
+  /** Then what was delivered is counted, and the devices that are not ready are stopped; after the windows, if there are any. */
   readonly limitMs: number;
   /** Count what arrives in windows of time, and not what the whole download comes to. */
   readonly windows?: FleetWindows;
 }
 
-/** Windows of time that follow each other, once blocks flow; those after a first device has ended are left out. */
+/** Windows of time that follow each other, once blocks flow. */
 export interface FleetWindows {
   readonly count: number;
-  readonly milliseconds: number;
-  /** Whether the devices go on to the end of their files, which are verified; they are stopped after the windows otherwise. */
+  readonly lengthMs: number;
+  /**
+   * Whether the devices go on to the end of their files, which are verified, and a window counts only while none of them has
+   * its own; otherwise they are stopped after the windows.
+   */
   readonly toEnd: boolean;
 }
 

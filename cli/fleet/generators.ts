@@ -37,8 +37,8 @@ export interface GeneratorResults {
 const GENERATOR = fileURLToPath(new URL(`./generator${extname(import.meta.url)}`, import.meta.url));
 /**
  * Thousands of devices hold little, and what they threw away would be most of their memory. So the young generation is
- * small, 8 MiB, but has that size from the beginning: a smaller one moves what is thrown away soon to the old one. And the
- * old one is cleaned when it has grown by a fifth (by up to four times otherwise).
+ * small, of two halves of 8 MiB, but has that size from the beginning: a smaller one moves what is thrown away soon to the
+ * old one. And the old one is cleaned when it has grown by a fifth (by up to four times otherwise).
  */
 const NODE_FLAGS = ["--min-semi-space-size=8", "--max-semi-space-size=8", "--heap-growing-percent=20"];
 
