@@ -1,10 +1,8 @@
 /** `npm run bench`: measures this program beside its references and prints, saves and compares the ratios. */
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { type GroupName, readBenchFlags } from "./bench-flags.ts";
 import { type ControlPlaneFigures, measureControlPlane } from "./groups/control-plane.ts";
 import { measureDeviceSide } from "./groups/device-side.ts";
 import { measureFleetCommand } from "./groups/fleet-command.ts";
@@ -41,40 +39,12 @@ const FULL: Pace = {
   fleetBudgetMs: Number.POSITIVE_INFINITY,
   creates: 1_000,
 };
-const inResults = (name: string): string => fileURLToPath(new URL(`./results/${name}.json`, import.meta.url));
-
-/** The stalled devices come before the fleets, whose closed connections lengthen the kernel's tables for a minute. */
-const GROUPS = ["one", "stalled", "fleets", "streams", "device", "control", "command", "growth"] as const;
-type GroupName = (typeof GROUPS)[number];
-/** What a quick run leaves out. */
-const LONG_GROUPS: readonly GroupName[] = ["command", "growth"];
-const SOAK_MINUTES = 10;
 /** With more than this share of the machine's time spent by others, a ratio says little. */
 const QUIET_SHARE = 0.1;
 
-const { values } = parseArgs({
-  options: {
-    /** In about two minutes. */
-    quick: { type: "boolean", default: false },
-    /** Where the results are saved. */
-    json: { type: "string", default: inResults("latest") },
-    /** Compare the ratios with the saved ones; status 1 when one moved by more than 15 % for the worse. */
-    check: { type: "boolean", default: false },
-    baseline: { type: "string", default: inResults("baseline") },
-    /** Nothing but a fleet that downloads again and again for ten minutes, or for so many. */
-    soak: { type: "boolean", default: false },
-    minutes: { type: "string", default: String(SOAK_MINUTES) },
-    /** Only these groups, with commas between. */
-    only: { type: "string" },
-    /** Only these lanes, as the second table names them, with semicolons between. */
-    lanes: { type: "string" },
-    /** Where the agent writes. */
-    "disk-directory": { type: "string", default: tmpdir() },
-  },
-});
-
+const flags = readBenchFlags();
 const group = new ProcessGroup();
-const directory = await mkdtemp(join(values["disk-directory"], "otastream-bench-"));
+const directory = await mkdtemp(join(flags.diskDirectory, "otastream-bench-"));
 process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 const machine = watchMachine(directory);
 const startedMs = performance.now();
@@ -90,8 +60,8 @@ function fail(name: string, error: unknown): void {
 
 async function makeContext(): Promise<BenchContext> {
   const source = await makeSource(directory, 2 * MEBIBYTE);
-  const lanes = values.lanes === undefined ? undefined : new Set(values.lanes.split(";"));
-  return { group, pace: values.quick ? QUICK : FULL, directory, source, report, fail, ...(lanes && { lanes }) };
+  const { isQuick, lanes } = flags;
+  return { group, pace: isQuick ? QUICK : FULL, directory, source, report, fail, ...(lanes && { lanes }) };
 }
 
 async function startServers(context: BenchContext): Promise<Servers> {
@@ -130,7 +100,7 @@ async function run(): Promise<BenchResult> {
       growth = await measureGrowth(context, servers, receiver);
     },
   };
-  for (const name of GROUPS.filter(isWanted)) {
+  for (const name of flags.groups) {
     report(`${name}:`);
     const beforeMs = performance.now();
     const beforeUs = group.cpuMicroseconds();
@@ -139,6 +109,9 @@ async function run(): Promise<BenchResult> {
     const cpuSeconds = (group.cpuMicroseconds() - beforeUs) / 1e6;
     report(`${name} took ${seconds.toFixed(1)} s, and ${cpuSeconds.toFixed(1)} s of processor time`);
   }
+  const isMeasured = (lane: string): boolean => lane in results || growth?.some(({ label }) => label === lane) === true;
+  for (const lane of flags.lanes ?? [])
+    if (!isMeasured(lane)) fail(lane, "was not measured: is it a lane of these groups?");
   return {
     machine: machine(group.cpuMicroseconds()),
     ...resultsOf(results),
@@ -148,14 +121,9 @@ async function run(): Promise<BenchResult> {
   };
 }
 
-function isWanted(name: GroupName): boolean {
-  if (values.only !== undefined) return values.only.split(",").includes(name);
-  return !values.quick || !LONG_GROUPS.includes(name);
-}
-
 async function save(content: unknown): Promise<void> {
-  await mkdir(dirname(values.json), { recursive: true });
-  await writeFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
+  await mkdir(dirname(flags.resultPath), { recursive: true });
+  await writeFile(flags.resultPath, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
 /** Of a share of the processor time that was not there to be measured. */
@@ -164,8 +132,8 @@ function warnOf(who: string, share: number): void {
   console.log(`${who} ${(share * 100).toFixed(0)} % of the processor time: ratios move by themselves`);
 }
 
-async function check(now: BenchResult): Promise<void> {
-  const saved = JSON.parse(await readFile(values.baseline, "utf8")) as BenchResult;
+async function check(baselinePath: string, now: BenchResult): Promise<void> {
+  const saved = JSON.parse(await readFile(baselinePath, "utf8")) as BenchResult;
   const { worse, better, missing } = findMoves(saved, now);
   warnOf("other programs had", Math.max(saved.machine.otherShare, now.machine.otherShare));
   warnOf("the machine's host took", Math.max(saved.machine.stolenShare, now.machine.stolenShare));
@@ -177,18 +145,18 @@ async function check(now: BenchResult): Promise<void> {
 }
 
 try {
-  if (values.soak) {
-    const samples = await soak(await makeContext(), Number(values.minutes));
+  if (flags.soakMinutes !== undefined) {
+    const samples = await soak(await makeContext(), flags.soakMinutes);
     console.log(formatSoak(samples));
     await save({ machine: machine(group.cpuMicroseconds()), samples });
   } else {
     const result = await run();
     console.log(formatResult(result));
     await save(result);
-    if (values.check) await check(result);
+    if (flags.baselinePath !== undefined) await check(flags.baselinePath, result);
   }
   if (failures.length > 0) process.exitCode = 1;
-  console.log(`\nsaved as ${values.json} after ${secondsSoFar()} s`);
+  console.log(`\nsaved as ${flags.resultPath} after ${secondsSoFar()} s`);
 } finally {
   await group.close();
 }

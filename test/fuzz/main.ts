@@ -1,6 +1,6 @@
 /** The fuzzer as a program: `npm run fuzz -- --requests 1000000 [--seed 0x1] [--profile strict] [--broker URL --stream ID]`. */
-import { parseArgs } from "node:util";
 import { systemRandom } from "../../shared/random.ts";
+import { readToolFlags } from "../support/tool-flags.ts";
 import { type FuzzOptions, type FuzzResult, fuzzDirectly, type Violation } from "./direct-run.ts";
 import { measureHeld } from "./held-memory.ts";
 import { fuzzOverWire } from "./wire-run.ts";
@@ -16,21 +16,13 @@ const HELP = `npm run fuzz -- [options]
 const MOST_GROWTH_BYTES = 4 * 1024 * 1024;
 const PROGRESS_STEPS = 20;
 
-const { values: flags } = parseArgs({
-  options: {
-    requests: { type: "string" },
-    seed: { type: "string" },
-    profile: { type: "string", default: "lenient" },
-    broker: { type: "string" },
-    stream: { type: "string" },
-    help: { type: "boolean", default: false },
-  },
+const flags = readToolFlags(HELP, {
+  requests: { type: "string" },
+  seed: { type: "string" },
+  profile: { type: "string", default: "lenient" },
+  broker: { type: "string" },
+  stream: { type: "string" },
 });
-
-function showHelp(): number {
-  process.stdout.write(HELP);
-  return 0;
-}
 
 async function run(): Promise<number> {
   const { broker, stream, profile } = flags;
@@ -129,4 +121,4 @@ function formatMiB(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(2)} MiB`;
 }
 
-process.exitCode = flags.help ? showHelp() : await run();
+process.exitCode = await run();

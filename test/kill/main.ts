@@ -1,23 +1,24 @@
 /** Kills as a program: `npm run kill-test -- --kills 200 [--seed 0x1]`: SIGKILL to a real `download`, at random, until it must have failed. */
-import { parseArgs } from "node:util";
 import { systemRandom } from "../../shared/random.ts";
+import { readToolFlags, readToolNumber } from "../support/tool-flags.ts";
 import { countKills, DURABLE_DISTANCE_BYTES, type KilledDownload, runKills } from "./kill-run.ts";
 
 const BLOCK_BYTES = 4096;
 
-const { values: flags } = parseArgs({
-  options: { kills: { type: "string", default: "200" }, seed: { type: "string" } },
-});
+const HELP = `npm run kill-test -- [options]
+  --kills N      how many, 200 by default
+  --seed 0xHEX   the seed; a random one by default
+`;
+const flags = readToolFlags(HELP, { kills: { type: "string", default: "200" }, seed: { type: "string" } });
 
 process.exitCode = await run();
 
 async function run(): Promise<number> {
-  const kills = Number(flags.kills);
-  const seed = flags.seed === undefined ? systemRandom.uint32() : Number(flags.seed);
-  if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
-    say("--kills must be a whole number from 1 on, --seed one from 0 to 0xffffffff");
-    return 2;
-  }
+  const kills = readToolNumber("--kills", flags.kills, { least: 1, most: 1_000_000, help: HELP });
+  const seed =
+    flags.seed === undefined
+      ? systemRandom.uint32()
+      : readToolNumber("--seed", flags.seed, { least: 0, most: 0xffff_ffff, help: HELP });
   say(`seed 0x${seed.toString(16)}`);
   const startedAt = performance.now();
   const layout = { sizeBytes: 2_097_152 - 1000, blockSizeBytes: BLOCK_BYTES, mostBlocksPerRun: 90 };

@@ -1,22 +1,34 @@
 /** `npm run sim`: runs seeds of the simulator on all cores, or one seed with a full trace. */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { readToolFlags, readToolNumber } from "../support/tool-flags.ts";
 import { FAULT_CLASSES, type FaultClass } from "./faults.ts";
 import { runScenario, type ScenarioOutcome } from "./scenario.ts";
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string", default: "1000" },
-    first: { type: "string", default: "1" },
-    seed: { type: "string" },
-    "stop-at-violation": { type: "boolean", default: false },
-    workers: { type: "string", default: `${availableParallelism()}` },
-  },
+const HELP = `npm run sim -- [options]
+  --seeds N             how many seeds, 1000 by default
+  --first N             the first of them, 1 by default
+  --workers N           threads, one for each processor by default
+  --stop-at-violation   end with the first seed that fails
+  --seed 0xHEX          replay this one with a full trace
+`;
+const MOST_SEED = 0xffff_ffff;
+
+const values = readToolFlags(HELP, {
+  seeds: { type: "string", default: "1000" },
+  first: { type: "string", default: "1" },
+  seed: { type: "string" },
+  "stop-at-violation": { type: "boolean", default: false },
+  workers: { type: "string", default: `${availableParallelism()}` },
 });
 
-if (values.seed === undefined) await runMany(Number(values.first), Number(values.seeds), Number(values.workers));
-else await replay(Number(values.seed));
+if (values.seed === undefined) {
+  const first = readToolNumber("--first", values.first, { least: 0, most: MOST_SEED, help: HELP });
+  const seeds = readToolNumber("--seeds", values.seeds, { least: 1, most: MOST_SEED - first, help: HELP });
+  await runMany(first, seeds, readToolNumber("--workers", values.workers, { least: 1, most: 256, help: HELP }));
+} else {
+  await replay(readToolNumber("--seed", values.seed, { least: 0, most: MOST_SEED, help: HELP }));
+}
 
 async function replay(seed: number): Promise<void> {
   const outcome = await runScenario(seed, (line) => process.stdout.write(`${line}\n`));
