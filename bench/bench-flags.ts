@@ -14,7 +14,7 @@ const LONG_GROUPS: readonly GroupName[] = ["command", "growth"];
 const MOST_SOAK_MINUTES = 24 * 60;
 
 const HELP = `npm run bench -- [options]
-  --quick                in about two minutes: shorter rounds, without ${LONG_GROUPS.join(" and ")}
+  --quick                in 100 to 160 seconds: shorter rounds, without ${LONG_GROUPS.join(" and ")}
   --only GROUP[,GROUP]   only these: ${GROUPS.join(", ")}
   --lanes LANE[;LANE]    only these lanes, and lines of growth, by their names in the tables
   --json FILE            where the results are saved, bench/results/latest.json by default

@@ -73,7 +73,7 @@ function spreadOfRow({ kind }: Row, lane: readonly Measurement[], reference: rea
   if (kind === "tail") return spreadOf(lane.map(({ p50Ms = Number.NaN, p99Ms = Number.NaN }) => p99Ms / p50Ms));
   const middle = middleRate(reference);
   const ratios = lane.map((each) => {
-    const beside = reference.filter(({ round }) => round === each.round);
+    const beside = reference.filter(({ roundBeganMs }) => roundBeganMs === each.roundBeganMs);
     return megabytesPerSecond(each) / (beside.length === 0 ? middle : middleRate(beside));
   });
   return { ...spreadOf(ratios), median: middleRate(lane) / middle };

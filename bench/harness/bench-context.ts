@@ -64,27 +64,28 @@ export async function measure(receiver: Receiver, task: ReceiverTask): Promise<M
 
 /**
  * Measures a lane in a round, again if the machine's host took processor time away meanwhile; of several attempts the one
- * with the least taken away counts. Every attempt that fails or leaves devices unfinished is reported.
+ * with the least taken away counts. Every attempt that fails or leaves devices unfinished is told of; after a failure there
+ * is no other.
  */
 async function measureRound(
-  run: (round: number) => Promise<Measurement | readonly Measurement[]>,
-  { round, repeats }: { readonly round: number; readonly repeats: number },
-  fail: (error: unknown) => void,
+  run: () => Promise<Measurement | readonly Measurement[]>,
+  repeats: number,
+  tell: { readonly failed: (error: unknown) => void; readonly unfinished: (devices: number) => void },
 ): Promise<readonly Measurement[]> {
   let best: readonly Measurement[] = [];
   let leastShare = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt <= repeats && leastShare > MOST_STOLEN_SHARE; attempt++) {
     const theft = watchTheft();
     try {
-      const measured = [await run(round)].flat();
+      const measured = [await run()].flat();
       const unfinished = measured.reduce((sum, each) => sum + (each.unfinished ?? 0), 0);
-      if (unfinished > 0) fail(new Error(`${unfinished} devices did not finish`));
+      if (unfinished > 0) tell.unfinished(unfinished);
       const stolenShare = theft();
       if (stolenShare >= leastShare) continue;
       leastShare = stolenShare;
-      best = measured.map((each) => ({ ...each, round, stolenShare }));
+      best = measured.map((each) => ({ ...each, stolenShare }));
     } catch (error) {
-      fail(error);
+      tell.failed(error);
       break;
     }
   }
@@ -113,13 +114,18 @@ export async function interleave(
   const results: Results = {};
   const failures = new Map<string, number>();
   for (let round = warmUp ? -1 : 0; round < rounds; round++) {
+    const roundBeganMs = performance.now();
     for (const [name, run] of Object.entries(lanes)) {
       if (wanted?.has(name) === false || (failures.get(name) ?? 0) >= MOST_FAILURES) continue;
-      const measured = await measureRound(run, { round, repeats: repeats ? pace.mostRepeats : 0 }, (error) => {
-        failures.set(name, (failures.get(name) ?? 0) + 1);
-        fail(name, error);
+      const measured = await measureRound(() => run(round), repeats ? pace.mostRepeats : 0, {
+        unfinished: (devices) => fail(name, `${devices} devices did not finish`),
+        failed: (error) => {
+          failures.set(name, (failures.get(name) ?? 0) + 1);
+          fail(name, error);
+        },
       });
-      if (round >= 0 && measured.length > 0) results[name] = [...(results[name] ?? []), ...measured];
+      if (round < 0 || measured.length === 0) continue;
+      results[name] = [...(results[name] ?? []), ...measured.map((each) => ({ ...each, roundBeganMs }))];
     }
     report(round < 0 ? "warmed up" : `round ${round + 1} of ${rounds}`);
     if (round + 1 >= LEAST_ROUNDS && performance.now() - startedMs > budgetMs) break;

@@ -19,8 +19,8 @@ export interface Measurement {
   readonly timeouts?: number;
   /** The share of the processor time spent meanwhile that the machine's host took away. */
   readonly stolenShare?: number;
-  /** In which round of its group. */
-  readonly round?: number;
+  /** When its round began: what was measured in the same round of the same lanes has the same. */
+  readonly roundBeganMs?: number;
   /** What the receiver allocated, in bytes; NaN when something was collected meanwhile. */
   readonly allocatedBytes?: number;
   /** A figure that is no rate, in the unit its row names. */
