@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { readToolFlags, refuseFlags } from "../test/support/tool-flags.ts";
 
 /** The stalled devices come before the fleets, whose closed connections lengthen the kernel's tables for a minute. */
-export const GROUPS = ["one", "stalled", "fleets", "streams", "device", "control", "command", "growth"] as const;
+const GROUPS = ["one", "stalled", "fleets", "streams", "device", "control", "command", "growth"] as const;
 /** What is measured one after another. */
 export type GroupName = (typeof GROUPS)[number];
 
@@ -14,7 +14,7 @@ const LONG_GROUPS: readonly GroupName[] = ["command", "growth"];
 const MOST_SOAK_MINUTES = 24 * 60;
 
 const HELP = `npm run bench -- [options]
-  --quick                in 100 to 160 seconds: shorter rounds, without ${LONG_GROUPS.join(" and ")}
+  --quick                in two to three minutes: shorter rounds, without ${LONG_GROUPS.join(" and ")}
   --only GROUP[,GROUP]   only these: ${GROUPS.join(", ")}
   --lanes LANE[;LANE]    only these lanes, and lines of growth, by their names in the tables
   --json FILE            where the results are saved, bench/results/latest.json by default

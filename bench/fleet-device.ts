@@ -4,36 +4,41 @@
  * that of the young generation.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { FleetDevice } from "../device/fleet/fleet-device.ts";
 import { FleetJob } from "../device/fleet/fleet-job.ts";
 import { LeanNetwork } from "../device/fleet/lean-network.ts";
 import type { Format } from "../shared/protocol/topics.ts";
 import { seededRandom } from "../shared/random.ts";
+import { readToolFlags } from "../test/support/tool-flags.ts";
 
-const { values } = parseArgs({
-  options: {
-    broker: { type: "string", default: "mqtt://127.0.0.1:1883" },
-    stream: { type: "string" },
-    devices: { type: "string", default: "1" },
-    /** How often the whole fleet downloads; the first run warms up and is not counted when there are several. */
-    runs: { type: "string", default: "5" },
-    "block-size": { type: "string", default: "4096" },
-    format: { type: "string", default: "cbor" },
-    /** Most bytes asked for ahead. */
-    window: { type: "string" },
-    /** Local addresses to connect from, with commas between. */
-    sources: { type: "string" },
-    /** Connections that are begun at the same time. */
-    concurrency: { type: "string", default: "100" },
-    /** The server's process id: its time is measured, too. */
-    "server-pid": { type: "string" },
-    /** Print only the last run and the medians. */
-    /** Collect garbage before memory is read; needs node --expose-gc. Slows what follows. */
-    memory: { type: "boolean", default: false },
-    quiet: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-  },
+const HELP = `node bench/fleet-device.ts --stream ID [options]
+  --broker URL       mqtt://127.0.0.1:1883 by default
+  --devices N        1 by default
+  --runs N           how often the whole fleet downloads, 5 by default; of several the first one warms up
+  --block-size N     4096 by default
+  --format FORMAT    cbor (the default) or json
+  --window BYTES     most bytes asked for ahead
+  --sources A,B      local addresses to connect from
+  --concurrency N    connections begun at the same time, 100 by default
+  --server-pid N     the server's process: its time is measured, too
+  --memory           collect garbage before memory is read; needs node --expose-gc, and slows what follows
+  --quiet            print the medians only
+  --json             one line of JSON for each run
+`;
+const values = readToolFlags(HELP, {
+  broker: { type: "string", default: "mqtt://127.0.0.1:1883" },
+  stream: { type: "string" },
+  devices: { type: "string", default: "1" },
+  runs: { type: "string", default: "5" },
+  "block-size": { type: "string", default: "4096" },
+  format: { type: "string", default: "cbor" },
+  window: { type: "string" },
+  sources: { type: "string" },
+  concurrency: { type: "string", default: "100" },
+  "server-pid": { type: "string" },
+  memory: { type: "boolean", default: false },
+  quiet: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
 });
 
 interface Run {

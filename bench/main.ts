@@ -136,7 +136,7 @@ async function check(baselinePath: string, now: BenchResult): Promise<void> {
   const saved = JSON.parse(await readFile(baselinePath, "utf8")) as BenchResult;
   const { worse, better, missing } = findMoves(saved, now);
   warnOf("other programs had", Math.max(saved.machine.otherShare, now.machine.otherShare));
-  warnOf("the machine's host took", Math.max(saved.machine.stolenShare, now.machine.stolenShare));
+  warnOf("the machine's host took", Math.max(saved.machine.stolenShare ?? 0, now.machine.stolenShare));
   for (const line of better) console.log(`better: ${line}`);
   for (const line of worse) console.log(`worse: ${line}`);
   if (missing.length > 0) console.log(`not measured: ${missing.join("; ")}`);

@@ -1,6 +1,6 @@
 /** The fuzzer as a program: `npm run fuzz -- --requests 1000000 [--seed 0x1] [--profile strict] [--broker URL --stream ID]`. */
 import { systemRandom } from "../../shared/random.ts";
-import { readToolFlags } from "../support/tool-flags.ts";
+import { readToolFlags, readToolNumber, readToolSeed, refuseFlags } from "../support/tool-flags.ts";
 import { type FuzzOptions, type FuzzResult, fuzzDirectly, type Violation } from "./direct-run.ts";
 import { measureHeld } from "./held-memory.ts";
 import { fuzzOverWire } from "./wire-run.ts";
@@ -26,17 +26,15 @@ const flags = readToolFlags(HELP, {
 
 async function run(): Promise<number> {
   const { broker, stream, profile } = flags;
-  const requests = Number(flags.requests ?? (broker === undefined ? 1_000_000 : 10_000));
-  const seed = flags.seed === undefined ? systemRandom.uint32() : Number(flags.seed);
-  const isSound = Number.isInteger(requests) && requests > 0 && Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32;
-  if (
-    !isSound ||
-    (profile !== "lenient" && profile !== "strict") ||
-    (broker === undefined) !== (stream === undefined)
-  ) {
-    process.stderr.write(HELP);
-    return 2;
+  const usual = broker === undefined ? "1000000" : "10000";
+  const bounds = { least: 1, most: Number.MAX_SAFE_INTEGER, help: HELP };
+  const requests = readToolNumber("--requests", flags.requests ?? usual, bounds);
+  const seed = readToolSeed(flags.seed, HELP) ?? systemRandom.uint32();
+  if (profile !== "lenient" && profile !== "strict") {
+    return refuseFlags(`--profile must be lenient or strict, not "${profile}"`, HELP);
   }
+  if ((broker === undefined) !== (stream === undefined))
+    return refuseFlags("--broker needs --stream, and it --broker", HELP);
   const target = broker === undefined ? "" : ` --broker ${broker} --stream ${stream}`;
   const command = (count: number): string =>
     `npm run fuzz -- --requests ${count} --seed 0x${seed.toString(16)} --profile ${profile}${target}`;

@@ -1,6 +1,6 @@
 /** Kills as a program: `npm run kill-test -- --kills 200 [--seed 0x1]`: SIGKILL to a real `download`, at random, until it must have failed. */
 import { systemRandom } from "../../shared/random.ts";
-import { readToolFlags, readToolNumber } from "../support/tool-flags.ts";
+import { readToolFlags, readToolNumber, readToolSeed } from "../support/tool-flags.ts";
 import { countKills, DURABLE_DISTANCE_BYTES, type KilledDownload, runKills } from "./kill-run.ts";
 
 const BLOCK_BYTES = 4096;
@@ -15,10 +15,7 @@ process.exitCode = await run();
 
 async function run(): Promise<number> {
   const kills = readToolNumber("--kills", flags.kills, { least: 1, most: 1_000_000, help: HELP });
-  const seed =
-    flags.seed === undefined
-      ? systemRandom.uint32()
-      : readToolNumber("--seed", flags.seed, { least: 0, most: 0xffff_ffff, help: HELP });
+  const seed = readToolSeed(flags.seed, HELP) ?? systemRandom.uint32();
   say(`seed 0x${seed.toString(16)}`);
   const startedAt = performance.now();
   const layout = { sizeBytes: 2_097_152 - 1000, blockSizeBytes: BLOCK_BYTES, mostBlocksPerRun: 90 };

@@ -1,7 +1,7 @@
 /** `npm run sim`: runs seeds of the simulator on all cores, or one seed with a full trace. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { readToolFlags, readToolNumber } from "../support/tool-flags.ts";
+import { readToolFlags, readToolNumber, readToolSeed } from "../support/tool-flags.ts";
 import { FAULT_CLASSES, type FaultClass } from "./faults.ts";
 import { runScenario, type ScenarioOutcome } from "./scenario.ts";
 
@@ -22,12 +22,13 @@ const values = readToolFlags(HELP, {
   workers: { type: "string", default: `${availableParallelism()}` },
 });
 
-if (values.seed === undefined) {
+const replayed = readToolSeed(values.seed, HELP);
+if (replayed === undefined) {
   const first = readToolNumber("--first", values.first, { least: 0, most: MOST_SEED, help: HELP });
   const seeds = readToolNumber("--seeds", values.seeds, { least: 1, most: MOST_SEED - first, help: HELP });
   await runMany(first, seeds, readToolNumber("--workers", values.workers, { least: 1, most: 256, help: HELP }));
 } else {
-  await replay(readToolNumber("--seed", values.seed, { least: 0, most: MOST_SEED, help: HELP }));
+  await replay(replayed);
 }
 
 async function replay(seed: number): Promise<void> {

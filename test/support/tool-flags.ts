@@ -1,6 +1,8 @@
 /** The flags of a developer's tool: what is wrong with them ends it with a sentence and its help, and status 2. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
 
+const MOST_SEED = 0xffff_ffff;
+
 /** Reads the flags of this process. `--help` shows the help and ends it, status 0. */
 export function readToolFlags<const Options extends NonNullable<ParseArgsConfig["options"]>>(
   help: string,
@@ -33,4 +35,9 @@ export function readToolNumber(
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   return refuseFlags(`${flag} must be a whole number from ${least} to ${most}, not "${text}"`, help);
+}
+
+/** Reads a seed of 32 bits, if there is one. */
+export function readToolSeed(text: string | undefined, help: string): number | undefined {
+  return text === undefined ? undefined : readToolNumber("--seed", text, { least: 0, most: MOST_SEED, help });
 }
