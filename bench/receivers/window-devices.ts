@@ -2,6 +2,7 @@
 import type { FleetEvents } from "../../device/fleet/fleet-connection.ts";
 import { LeanConnection } from "../../device/fleet/lean-connection.ts";
 import { LeanNetwork } from "../../device/fleet/lean-network.ts";
+import type { ReceivedRun } from "../../device/fleet/received-run.ts";
 import { crc32 } from "../../shared/crc32.ts";
 import { silentLog } from "../../shared/log.ts";
 import { createDeviceTransport } from "../../shared/mqtt-connection.ts";
@@ -75,6 +76,10 @@ class LeanWindowDevice implements FleetEvents {
   subscribed(): void {}
 
   takeBlock(): void {}
+
+  runArrived(run: ReceivedRun): void {
+    this.download.takeRun(run);
+  }
 
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {
     this.blockCrc = crc32(bytes.subarray(start, end), this.blockCrc);

@@ -1,6 +1,7 @@
 /** A download of one file over and over with a fixed number of requests in flight: the steady state of a fast link. */
 import type { CrcPlan } from "../../device/fleet/crc-combine.ts";
 import { CrcPlans } from "../../device/fleet/crc-combine.ts";
+import type { ReceivedRun } from "../../device/fleet/received-run.ts";
 import { VerifyStore } from "../../device/fleet/verify-store.ts";
 import { formatBitmap } from "../../shared/protocol/bitmap.ts";
 import { encodeGet } from "../../shared/protocol/encode.ts";
@@ -37,8 +38,21 @@ export class WindowDownload {
   /** Takes a block; after the last of a request the next request goes out. */
   take(blockId: number, crc32: number): void {
     this.store.take(blockId, crc32);
-    this.meter.blocks++;
-    if (++this.blocks % this.task.requestBlocks === 0) this.askNext();
+    this.count(1);
+  }
+
+  /** Takes blocks that came at once. */
+  takeRun(run: ReceivedRun): void {
+    this.store.takeRun(run);
+    this.count(run.blockCount);
+  }
+
+  private count(blockCount: number): void {
+    const { requestBlocks } = this.task;
+    this.meter.blocks += blockCount;
+    const answered = Math.floor((this.blocks + blockCount) / requestBlocks) - Math.floor(this.blocks / requestBlocks);
+    this.blocks += blockCount;
+    for (let index = 0; index < answered; index++) this.askNext();
     if (this.store.complete) this.finishFile();
   }
 

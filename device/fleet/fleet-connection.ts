@@ -1,6 +1,7 @@
 /** The port to a broker as a simulated device sees it: one connection from its beginning to its end, and who makes them. */
 import type { OtaError } from "../../shared/protocol/errors.ts";
 import type { TimerWheel } from "./lean-timers.ts";
+import type { ReceivedRun } from "./received-run.ts";
 
 /** What a connection tells its device. Nothing is told before `connect` returned, after `lost`, or once `close` or `drop` was called. */
 export interface FleetEvents {
@@ -15,11 +16,13 @@ export interface FleetEvents {
   subscribed(isGranted: boolean): void;
   /** A message that is not streamed; the payload is valid during the call. */
   messageArrived(topic: string, payload: Uint8Array): void;
-  /** The next part of a block's payload: `bytes` from `start` to `end`, valid during the call. */
+  /** Whole blocks came at once. */
+  runArrived(run: ReceivedRun): void;
+  /** Of a block that comes in parts, the next part of its payload: `bytes` from `start` to `end`, valid during the call. */
   payloadArrived(bytes: Uint8Array, start: number, end: number): void;
-  /** The block whose payload came last is whole. */
+  /** The block whose payload came last in parts is whole. */
   blockArrived(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined): void;
-  /** A block that is whole, by the CRC-32 of its bytes, unsigned: in place of the two calls above, where no bytes are left. */
+  /** A block that is whole, by the CRC-32 of its bytes, unsigned: in place of the calls above, where no bytes are left. */
   takeBlock(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined, crc32: number): void;
   /** The message of the block whose payload came last is malformed: it counts as not arrived. */
   blockSpoiled(): void;

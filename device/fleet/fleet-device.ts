@@ -1,20 +1,19 @@
 /** One of thousands of simulated devices: the shell that drives a real download session over a connection of a fleet. */
 import { crc32 } from "../../shared/crc32.ts";
 import { decodeData } from "../../shared/protocol/decode-response.ts";
-import { encodeDescribe, encodeGet } from "../../shared/protocol/encode.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
-import type { ManifestRequest } from "../../shared/protocol/messages.ts";
-import { formatTopic, type Operation, parseTopic } from "../../shared/protocol/topics.ts";
+import { parseTopic } from "../../shared/protocol/topics.ts";
 import type { Random } from "../../shared/random.ts";
 import { DownloadSession } from "../protocol/download-session.ts";
 import type { SessionCommand, SessionInput, SessionOptions } from "../protocol/session-types.ts";
-import { decodeAnswer } from "./fleet-answers.ts";
-import type { FleetConnection, FleetEvents, FleetPath } from "./fleet-connection.ts";
+import type { FleetEvents, FleetPath } from "./fleet-connection.ts";
 import type { FleetDeviceOptions, FleetJob } from "./fleet-job.ts";
 import type { FleetMember } from "./fleet-member.ts";
 import { FleetReceiver } from "./fleet-receiver.ts";
+import { FleetRequests } from "./fleet-requests.ts";
 import { addProgress, type DeviceStats, newDeviceStats, type SessionCounts } from "./fleet-stats.ts";
 import type { Timed } from "./lean-timers.ts";
+import { blocksIn, crcOfRun, type ReceivedRun } from "./received-run.ts";
 import { reconnectDelayMs } from "./reconnect-delay.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -33,14 +32,13 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   private readonly sessionOptions: SessionOptions;
   private readonly random: Random;
   private session: DownloadSession | undefined;
-  private connection: FleetConnection | undefined;
+  /** Over the connection that stands or is being made. */
+  private requests: FleetRequests | undefined;
   private readonly receiver: FleetReceiver;
   /** Of the payload that is arriving. */
   private blockCrc = 0;
   /** What a command was answered with: the next input. */
   private answer: SessionInput | undefined;
-  private manifestRequest: ManifestRequest | undefined;
-  private getsChecksums = false;
   private isHeld = false;
   private reconnectAtMs = NEVER;
   private fruitlessAttempts = 0;
@@ -61,7 +59,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   }
 
   get isConnected(): boolean {
-    return this.connection?.isOpen === true;
+    return this.requests?.isOpen === true;
   }
 
   get progress(): SessionCounts | undefined {
@@ -84,7 +82,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     if (!this.isHeld) return;
     this.isHeld = false;
     this.stats.startedAtMs = this.job.network.touch();
-    if (this.connection?.isOpen) this.handle({ on: "connected" });
+    if (this.requests?.isOpen) this.handle({ on: "connected" });
   }
 
   /** Ends the download, if it has not ended. */
@@ -95,7 +93,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   /** Cuts the connection; the device comes back by itself. */
   disconnect(): void {
     if (!this.isConnected) return;
-    this.connection?.drop();
+    this.requests?.drop();
     this.lost(new OtaError("ConnectionLost", "the device cut its connection"));
   }
 
@@ -103,8 +101,8 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   reboot(downMs: number): void {
     if (this.isEnded || this.session === undefined) return;
     addProgress(this.stats, this.session.progress());
-    this.connection?.drop();
-    this.connection = undefined;
+    this.requests?.drop();
+    this.requests = undefined;
     this.blockCrc = 0;
     this.session = new DownloadSession(this.sessionOptions);
     this.stats.reboots++;
@@ -118,13 +116,11 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
       this.job.connected();
     }
     this.fruitlessAttempts = 0;
-    this.getsChecksums = false;
-    this.manifestRequest = undefined;
     if (!this.isHeld) this.handle({ on: "connected" });
   }
 
   lost(error: OtaError): void {
-    this.connection = undefined;
+    this.requests = undefined;
     if (this.isEnded) return;
     this.blockCrc = 0;
     this.job.lost(error);
@@ -139,17 +135,27 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   }
 
   subscribed(isGranted: boolean): void {
-    const request = this.manifestRequest;
-    this.manifestRequest = undefined;
-    this.getsChecksums = isGranted;
-    if (request === undefined) return;
-    if (isGranted) {
-      this.publish("manifest", encodeGet(this.job.format, request));
+    const input = this.requests?.subscribed(isGranted);
+    if (input !== undefined) this.handle(input);
+  }
+
+  runArrived(run: ReceivedRun): void {
+    const { blockCount, sizeBytes } = run;
+    const { stats, session } = this;
+    const { network } = this.job;
+    const commands = session?.handleRun(run, network.nowMs);
+    if (commands === undefined) {
+      for (const block of blocksIn(run)) {
+        this.takeBlock(block.fileId, block.blockId, block.sizeBytes, block.clientToken, crcOfRun(block, 0));
+      }
       return;
     }
-    const { clientToken = "" } = request;
-    const message = "the broker refused the subscription to checksums";
-    this.handle({ on: "rejected", rejection: { code: "InvalidTopic", message, clientToken } });
+    stats.messages += blockCount;
+    stats.receivedBytes += blockCount * sizeBytes;
+    stats.firstBlockAtMs ??= network.nowMs;
+    this.receiver.keepRun(run);
+    this.performAll(commands);
+    this.arm();
   }
 
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {
@@ -193,7 +199,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
       else this.takeBlock(data.fileId, data.blockId, data.payload.length, data.clientToken, crc32(data.payload));
       return;
     }
-    const input = decodeAnswer(operation, format, message);
+    const input = this.job.answers.decode(operation, message);
     if (input === undefined) this.stats.malformedMessages++;
     else this.handle(input);
   }
@@ -208,10 +214,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
 
   private connect(): void {
     this.reconnectAtMs = NEVER;
-    const dataTopic = this.topic("data");
-    const topicFilters = [this.topic("description"), dataTopic, this.topic("rejected")];
-    const streamed = this.job.format === "cbor" ? { dataTopic } : {};
-    this.connection = this.path.connect({ clientId: this.thing, topicFilters, ...streamed }, this);
+    this.requests = new FleetRequests(this.job, this.thing, this.path, this);
   }
 
   private handle(input: SessionInput): void {
@@ -235,19 +238,14 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
   }
 
   private perform(command: SessionCommand): void {
-    const { format } = this.job;
     switch (command.do) {
       case "keepBlock":
         this.receiver.keep(this.job.blockInput);
         break;
       case "publishGet":
-        this.publish("get", encodeGet(format, command.request));
-        break;
       case "publishDescribe":
-        this.publish("describe", encodeDescribe(format, command.request));
-        break;
       case "publishManifest":
-        this.requestManifest(command.request);
+        this.requests?.send(command);
         break;
       case "openFile":
         this.answer = this.receiver.open(command);
@@ -271,24 +269,6 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     }
   }
 
-  /** Nobody else's server knows this topic, so it is subscribed to only when the description announced it. */
-  private requestManifest(request: ManifestRequest): void {
-    if (this.getsChecksums) {
-      this.publish("manifest", encodeGet(this.job.format, request));
-      return;
-    }
-    if (this.manifestRequest === undefined) this.connection?.subscribe(this.topic("checksums"));
-    this.manifestRequest = request;
-  }
-
-  private publish(operation: Operation, payload: Uint8Array): void {
-    this.connection?.publish(this.topic(operation), payload);
-  }
-
-  private topic(operation: Operation): string {
-    return formatTopic(this.thing, this.job.session.streamId, operation, this.job.format);
-  }
-
   private end(failure: OtaError | undefined): void {
     if (failure !== undefined) addProgress(this.stats, this.session?.progress());
     this.stats.endedAtMs = this.job.network.nowMs;
@@ -298,8 +278,8 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     this.answer = undefined;
     this.reconnectAtMs = NEVER;
     this.job.network.timers.cancel(this);
-    this.connection?.close();
-    this.connection = undefined;
+    this.requests?.close();
+    this.requests = undefined;
     this.job.ended(this.thing, this.stats);
   }
 }

@@ -4,6 +4,7 @@ import type { Format } from "../../shared/protocol/topics.ts";
 import { type Random, randomFraction } from "../../shared/random.ts";
 import type { BlockArrived, SessionOptions } from "../protocol/session-types.ts";
 import { CrcPlans } from "./crc-combine.ts";
+import { FleetAnswers } from "./fleet-answers.ts";
 import type { FleetNetwork, FleetPath } from "./fleet-connection.ts";
 import type { DeviceStats } from "./fleet-stats.ts";
 import type { HeatMap } from "./heat-map.ts";
@@ -52,6 +53,7 @@ export class FleetJob {
   readonly session: SessionOptions;
   readonly keepBlockCrcs: boolean;
   readonly crcPlans = new CrcPlans();
+  readonly answers: FleetAnswers;
   readonly blockInput: BlockInput = {
     on: "blockArrived",
     fileId: 0,
@@ -70,6 +72,7 @@ export class FleetJob {
     const { connected = ignore, lost = ignore, ended, ...session } = others;
     this.network = network;
     this.format = format;
+    this.answers = new FleetAnswers(format);
     this.random = random;
     this.session = { ...session, randomFraction: () => randomFraction(random) };
     this.keepBlockCrcs = keepBlockCrcs;

@@ -2,6 +2,7 @@
 import type { SessionCommand, SessionInput } from "../protocol/session-types.ts";
 import type { BlockInput, FleetJob } from "./fleet-job.ts";
 import type { DeviceStats } from "./fleet-stats.ts";
+import type { ReceivedRun } from "./received-run.ts";
 import { VerifyStore } from "./verify-store.ts";
 
 type CommandOf<Do extends SessionCommand["do"]> = Extract<SessionCommand, { do: Do }>;
@@ -51,6 +52,18 @@ export class FleetReceiver {
     this.job.heat?.note(this.place, blockId, this.blockCount, this.job.network.nowMs);
     this.stats.blocks++;
     this.stats.bytes += sizeBytes;
+  }
+
+  /** Takes new blocks that came at once. */
+  keepRun(run: ReceivedRun): void {
+    const { blockId, blockCount, sizeBytes } = run;
+    const { heat, network } = this.job;
+    this.store?.takeRun(run);
+    for (let index = 0; index < blockCount; index++) {
+      heat?.note(this.place, blockId + index, this.blockCount, network.nowMs);
+    }
+    this.stats.blocks += blockCount;
+    this.stats.bytes += blockCount * sizeBytes;
   }
 
   /** Compares what was received with the manifest. */

@@ -34,8 +34,9 @@ export function probeBroker({ signal, ...options }: FleetSocketOptions & { reado
   const clientId = `${thingPrefix}-probe`;
   const topicFilters = [formatTopic(clientId, streamId, "data", format)];
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const nothing = { subscribed: ignore, messageArrived: ignore, payloadArrived: ignore, blockArrived: ignore };
-  const events: FleetEvents = { ...nothing, takeBlock: ignore, blockSpoiled: ignore, connected: resolve, lost: reject };
+  const noBlocks = { runArrived: ignore, payloadArrived: ignore, blockArrived: ignore, takeBlock: ignore };
+  const nothing = { ...noBlocks, blockSpoiled: ignore, subscribed: ignore, messageArrived: ignore };
+  const events: FleetEvents = { ...nothing, connected: resolve, lost: reject };
   const connection = openFleetSockets(options).connect({ clientId, topicFilters }, events);
   const interrupt = (): void => reject(new OtaError("Interrupted", "interrupted", { retryable: true }));
   signal.addEventListener("abort", interrupt);

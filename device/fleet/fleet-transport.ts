@@ -139,6 +139,7 @@ export class FleetTransport implements DeviceTransport, FleetEvents {
   }
 
   // Without a data topic nothing is streamed.
+  runArrived(): void {}
   payloadArrived(): void {}
   blockArrived(): void {}
   takeBlock(): void {}

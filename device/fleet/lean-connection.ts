@@ -6,6 +6,7 @@ import type { LeanEndpoint } from "./lean-endpoint.ts";
 import { DISCONNECT, decodePacket, encodeConnect, encodePublish, encodeSubscribe, PINGREQ } from "./lean-packets.ts";
 import { LeanParser, type LeanSink } from "./lean-parser.ts";
 import type { Timed } from "./lean-timers.ts";
+import type { ReceivedRun } from "./received-run.ts";
 
 type Phase = "connecting" | "subscribing" | "open" | "closing" | "closed";
 
@@ -123,6 +124,10 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
     }
   }
 
+  runArrived(run: ReceivedRun): void {
+    if (this.phase === "open") this.events.runArrived(run);
+  }
+
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {
     if (this.phase === "open") this.events.payloadArrived(bytes, start, end);
   }
@@ -156,7 +161,7 @@ export class LeanConnection implements FleetConnection, LeanSink, Timed {
     this.hasHeard = true;
     this.network.touch();
     this.isReading = true;
-    const fault = this.parser.push(bytes, length);
+    const fault = this.parser.push(bytes, length, this.network.receiveView);
     this.isReading = false;
     this.sendUnsent();
     if (fault === "packetTooLarge") this.end("the broker sent a packet of more than 262144 bytes");

@@ -3,6 +3,7 @@ import { formatBrokerUrl, parseBrokerUrl } from "../../shared/broker-url.ts";
 import { type Clock, systemClock } from "../../shared/clock.ts";
 import { OtaError } from "../../shared/protocol/errors.ts";
 import { TimerWheel } from "./lean-timers.ts";
+import { viewOf } from "./spelling.ts";
 
 /** How a process of lean connections reaches its broker. */
 export interface LeanEndpointOptions {
@@ -35,6 +36,7 @@ export class LeanEndpoint {
   readonly timers: TimerWheel;
   /** Every socket reads into it, one after another; what it holds is used up before the next one reads. */
   readonly receiveBuffer: Buffer = Buffer.allocUnsafeSlow(RECEIVE_BUFFER_BYTES);
+  readonly receiveView: DataView = viewOf(this.receiveBuffer);
   /** When the event that is being handled came, in monotonic milliseconds: read once for all blocks of one read. */
   nowMs: number;
   private readonly sourceAddresses: readonly string[];

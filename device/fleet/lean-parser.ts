@@ -1,10 +1,14 @@
 /** Reads the MQTT packets of one connection as they stream in, blocks without putting their messages together. No IO. */
 import { MAX_CLIENT_TOKEN_BYTES, MAX_FILE_ID, MAX_PACKET_BYTES } from "../../shared/protocol/limits.ts";
 import { WIRE_KEY } from "../../shared/protocol/wire-keys.ts";
+import { type GrowingRun, isNextIn, type ReceivedRun } from "./received-run.ts";
+import { isText, type Spelling, spell, startsWith, viewOf } from "./spelling.ts";
 
 /** Takes what a {@link LeanParser} finds. */
 export interface LeanSink {
-  /** The next part of the payload of a block: `bytes` from `start` to `end`, valid during the call. */
+  /** The messages of these blocks came whole, one after another. */
+  runArrived(run: ReceivedRun): void;
+  /** Of a block whose message is cut, the next part of the payload: `bytes` from `start` to `end`, valid during the call. */
   payloadArrived(bytes: Uint8Array, start: number, end: number): void;
   /** The message of the block whose payload came last is whole. */
   blockArrived(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined): void;
@@ -37,6 +41,11 @@ const BLOCK_ID_KEY = WIRE_KEY.blockId.charCodeAt(0);
 const LENGTH_KEY = WIRE_KEY.length.charCodeAt(0);
 const PAYLOAD_KEY = WIRE_KEY.payload.charCodeAt(0);
 
+/**
+ * Longer payloads are not moved to those before them: to look at each by itself costs as much as to copy so many bytes.
+ */
+const MAX_MOVED_BYTES = 16 * 1024;
+
 /** More bytes are needed to tell. */
 const NEED_MORE = -1;
 /** Not a data message in the form that is streamed. */
@@ -46,6 +55,9 @@ const OTHER = -2;
  * Streams what a download consists of: PUBLISH packets at QoS 0, not retained, on the data topic, with a CBOR data
  * message in the form of docs/PROTOCOL.md section 2 ("WIRE details": an indefinite map, keys c?, f, i, l, p) and an ASCII
  * token. Everything else is collected, up to 262,144 bytes, and handed over as packets. Packets may be cut anywhere.
+ *
+ * Blocks that follow one another, as those of an answer do, are handed over at once, their payloads moved together where
+ * they were read: what is done for each block is most of what a simulated device costs.
  */
 export class LeanParser {
   private readonly sink: LeanSink;
@@ -64,6 +76,8 @@ export class LeanParser {
   private sizeBytes = 0;
   private clientToken: string | undefined;
   private payloadLeft = 0;
+  /** Blocks that are whole and not handed over yet. */
+  private run: GrowingRun | undefined;
   private awaitsBreak = false;
   /** The newest token: all blocks of an answer have the same. */
   private knownToken = "";
@@ -78,8 +92,11 @@ export class LeanParser {
     this.enoughBytes = 1 + MAX_LENGTH_BYTES + (this.topic?.byteLength ?? 0) + MAX_BEFORE_PAYLOAD;
   }
 
-  /** Reads `length` bytes; afterwards they are the caller's again. After a fault the connection must be closed. */
-  push(bytes: Uint8Array, length: number): ParserFault | undefined {
+  /**
+   * Reads `length` bytes, which it may change; afterwards they are the caller's again. `view` is of all of `bytes`, where
+   * the caller has one. After a fault the connection must be closed.
+   */
+  push(bytes: Uint8Array, length: number, view: DataView = viewOf(bytes)): ParserFault | undefined {
     let at = 0;
     while (this.carried !== undefined && at < length) {
       const joined = new Uint8Array(Math.min(this.carried.length + length - at, this.enoughBytes));
@@ -87,15 +104,14 @@ export class LeanParser {
       const added = joined.length - this.carried.length;
       joined.set(bytes.subarray(at, at + added), this.carried.length);
       this.carried = undefined;
-      this.read(joined, 0, joined.length);
+      this.read(joined, viewOf(joined), 0, joined.length);
       at += added;
     }
-    this.read(bytes, at, length);
+    this.read(bytes, view, at, length);
     return this.fault;
   }
 
-  private read(bytes: Uint8Array, start: number, limit: number): void {
-    const view = viewOf(bytes);
+  private read(bytes: Uint8Array, view: DataView, start: number, limit: number): void {
     let at = start;
     while (at < limit && this.fault === undefined) {
       if (this.payloadLeft > 0) {
@@ -115,6 +131,7 @@ export class LeanParser {
         at = taken === NEED_MORE ? limit : at + taken;
       }
     }
+    this.endRun();
   }
 
   /** Reads the beginning of a packet; returns how many bytes it took, or NEED_MORE and takes none. */
@@ -127,8 +144,18 @@ export class LeanParser {
       if (limit < end && limit - start < this.enoughBytes) return NEED_MORE;
       const isData =
         startsWith(view, this.at, limit, this.topic) && this.readDataHead(bytes, end, this.topic.byteLength);
-      if (isData) return this.at - start;
+      if (isData && end <= limit && bytes[end - 1] === CBOR_BREAK) {
+        this.addToRun(bytes);
+        return end - start;
+      }
+      this.endRun();
+      if (isData) {
+        this.payloadLeft = this.sizeBytes;
+        this.awaitsBreak = true;
+        return this.at - start;
+      }
     }
+    this.endRun();
     const available = Math.min(end, limit);
     if (available === end) {
       this.sink.packetArrived(bytes.subarray(start, end));
@@ -178,10 +205,26 @@ export class LeanParser {
     this.sizeBytes = this.readValue(bytes, LENGTH_KEY, CBOR_INTEGER);
     const payloadBytes = this.readValue(bytes, PAYLOAD_KEY, CBOR_BYTES);
     if (this.fileId < 0 || this.fileId > MAX_FILE_ID || this.blockId < 0 || this.sizeBytes < 0) return false;
-    if (payloadBytes !== this.sizeBytes || this.at + payloadBytes + 1 !== end) return false;
-    this.payloadLeft = payloadBytes;
-    this.awaitsBreak = true;
-    return true;
+    return payloadBytes === this.sizeBytes && this.at + payloadBytes + 1 === end;
+  }
+
+  /** Takes the block whose payload begins at `at` and is all there. */
+  private addToRun(bytes: Uint8Array): void {
+    const { run, fileId, blockId, sizeBytes, clientToken, at } = this;
+    if (run !== undefined && sizeBytes <= MAX_MOVED_BYTES && isNextIn(run, fileId, blockId, sizeBytes, clientToken)) {
+      bytes.copyWithin(run.start + run.blockCount * sizeBytes, at, at + sizeBytes);
+      run.blockCount++;
+    } else {
+      this.endRun();
+      this.run = { fileId, blockId, blockCount: 1, sizeBytes, clientToken, bytes, start: at };
+    }
+  }
+
+  private endRun(): void {
+    const { run } = this;
+    if (run === undefined) return;
+    this.run = undefined;
+    this.sink.runArrived(run);
   }
 
   /** Reads a key and the head of its value, whose argument it returns; OTHER when it is not that. */
@@ -239,46 +282,4 @@ export class LeanParser {
     }
     return taken;
   }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** Bytes as numbers of four, and of one each where fewer are left: every device has them, and an array is small. */
-interface Spelling {
-  readonly byteLength: number;
-  readonly words: readonly number[];
-  readonly rest: readonly number[];
-}
-
-/** Spells a topic as it stands in a packet, its length first. Without iterators: it is made for each connection. */
-function spell(topic: Uint8Array): Spelling {
-  const bytes = new Uint8Array(2 + topic.length);
-  bytes[0] = topic.length >>> 8;
-  bytes[1] = topic.length & 0xff;
-  bytes.set(topic, 2);
-  const view = viewOf(bytes);
-  const words: number[] = [];
-  const rest: number[] = [];
-  let at = 0;
-  for (; at + 4 <= bytes.length; at += 4) words.push(view.getInt32(at));
-  for (; at < bytes.length; at++) rest.push(view.getUint8(at));
-  return { byteLength: bytes.length, words, rest };
-}
-
-/** Says whether bytes before `limit` begin with what was spelled: asked for every block, of some sixty bytes. */
-function startsWith(bytes: DataView, start: number, limit: number, { byteLength, words, rest }: Spelling): boolean {
-  if (start + byteLength > limit) return false;
-  let at = start;
-  for (let index = 0; index < words.length; index++, at += 4) if (bytes.getInt32(at) !== words[index]) return false;
-  for (let index = 0; index < rest.length; index++) if (bytes.getUint8(at + index) !== rest[index]) return false;
-  return true;
-}
-
-/** Says whether bytes spell an ASCII text. */
-function isText(text: string, bytes: Uint8Array, start: number, length: number): boolean {
-  if (text.length !== length) return false;
-  for (let index = 0; index < length; index++) if (text.charCodeAt(index) !== bytes[start + index]) return false;
-  return true;
 }

@@ -15,6 +15,7 @@ import {
   truncateMessage,
   type WholeMessage,
 } from "./linked-messages.ts";
+import { blocksIn, crcOfRun, type ReceivedRun } from "./received-run.ts";
 import { type LinkEnd, SimLink, type SimLinkOptions } from "./sim-link.ts";
 
 /** The link of a device, which outlives its connections. */
@@ -107,6 +108,12 @@ export class LinkedConnection implements FleetConnection, FleetEvents, LinkEnd<L
   messageArrived(topic: string, payload: Uint8Array): void {
     // A Buffer's slice would still be the connection's memory.
     this.send({ topic, payload: new Uint8Array(payload), blockBytes: blockBytesIn(topic, payload) });
+  }
+
+  runArrived(run: ReceivedRun): void {
+    for (const block of blocksIn(run)) {
+      this.takeBlock(block.fileId, block.blockId, block.sizeBytes, block.clientToken, crcOfRun(block, 0));
+    }
   }
 
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {

@@ -239,6 +239,8 @@ class FleetRun {
   private outcome(): FleetOutcome {
     const { releasedAtMs } = this;
     const last = this.snapshot();
+    // What follows is not the devices' work.
+    const used = this.meter.read();
     this.options.onSnapshot?.(last);
     const devices = this.members.map(({ member, traits }) => outcomeOf(traits, member.stats, this.beganAtMs));
     return {
@@ -253,7 +255,7 @@ class FleetRun {
       faults: Object.fromEntries(Object.entries(this.tally).filter(([, count]) => count > 0)),
       durationMs: last.atMs,
       ...(releasedAtMs !== undefined && { releasedMs: toTenths(releasedAtMs - this.beganAtMs) }),
-      ...this.meter.read(),
+      ...used,
       exhausted: this.exhaustion.describe(),
     };
   }

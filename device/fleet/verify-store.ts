@@ -1,9 +1,10 @@
 /** A store that stores nothing: it knows which blocks arrived and the CRC-32 of the whole, in whatever order they came. No IO. */
 
-import { clearBit, createBitmap, hasBit, setBit } from "../../shared/protocol/bitmap.ts";
+import { clearBit, createBitmap, hasBit, nextSetBit, setBit } from "../../shared/protocol/bitmap.ts";
 import { formatChecksum } from "../../shared/protocol/block-checksums.ts";
 import type { DescribedFile } from "../../shared/protocol/messages.ts";
 import type { CrcPlan } from "./crc-combine.ts";
+import { blocksIn, crcOfRun, type ReceivedRun } from "./received-run.ts";
 
 /** What {@link VerifyStore.verify} found. */
 export type Verification =
@@ -50,6 +51,22 @@ export class VerifyStore {
     if (this.blockCrcs !== undefined) this.blockCrcs[blockId] = crc32;
   }
 
+  /** Takes blocks of the file, of their right length, that came at once. */
+  takeRun(run: ReceivedRun): void {
+    const { blockId, blockCount } = run;
+    const end = blockId + blockCount;
+    const firstHeld = nextSetBit(this.held, blockId);
+    if (this.blockCrcs !== undefined || (firstHeld >= 0 && firstHeld < end)) {
+      for (const block of blocksIn(run)) this.take(block.blockId, crcOfRun(block, 0));
+      return;
+    }
+    for (let each = blockId; each < end; each++) setBit(this.held, each);
+    this.heldCount += blockCount;
+    if (blockId !== this.runEnd) this.closeRun();
+    this.runCrc = crcOfRun(run, this.runCrc);
+    this.runEnd = end;
+  }
+
   /** Compares what is held with the description of the file. */
   verify({ fileId, sizeBytes, crc32 }: DescribedFile): Verification {
     const { blockCount } = this.plan;
@@ -93,10 +110,15 @@ export class VerifyStore {
     if (blockId === this.runEnd && (blockId + 1) * plan.blockSizeBytes <= plan.sizeBytes) {
       this.runCrc = plan.append(this.runCrc, crc32);
     } else {
-      this.combined ^= this.contributionOfRun;
+      this.closeRun();
       this.runCrc = crc32;
     }
     this.runEnd = blockId + 1;
+  }
+
+  private closeRun(): void {
+    this.combined ^= this.contributionOfRun;
+    this.runCrc = 0;
   }
 
   private get contributionOfRun(): number {

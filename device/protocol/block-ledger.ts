@@ -1,5 +1,5 @@
 /** Which blocks of a file are held, which are asked for and by which request, and which of those were overtaken. No IO. */
-import { clearBit, countBits, createBitmap, nextClearBit, setBit } from "../../shared/protocol/bitmap.ts";
+import { clearBit, countBits, createBitmap, hasBit, nextClearBit, setBit } from "../../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../../shared/protocol/blocks.ts";
 import type { SendMark } from "./flow-window.ts";
 
@@ -111,6 +111,28 @@ export class BlockLedger {
       this.askedBytes -= sizeBytes;
     }
     return "new";
+  }
+
+  /**
+   * Takes in blocks that follow one another, all of one length and all asked for by `request`, when each of them is new;
+   * says whether it was so. Otherwise nothing changes.
+   */
+  arriveRun(blockId: number, count: number, sizeBytes: number, request: Outstanding): boolean {
+    const last = blockId + count - 1;
+    const fits = last < this.blockCount && sizeBytes === this.lengthOf(blockId) && sizeBytes === this.lengthOf(last);
+    const order = fits ? orderIn(request, blockId) : undefined;
+    if (order === undefined || orderIn(request, last) !== order + count - 1) return false;
+    for (let each = blockId; each <= last; each++) if (hasBit(this.held, each)) return false;
+    for (let each = blockId; each <= last; each++) {
+      setBit(this.held, each);
+      if (this.orderOf[each] === 0) continue;
+      this.orderOf[each] = 0;
+      this.askedBytes -= sizeBytes;
+    }
+    this.heldCount += count;
+    // What the others overtook, it did, too.
+    this.noteOrder(last, request);
+    return true;
   }
 
   /** The request with this token, while it is not fully answered. */

@@ -1,6 +1,13 @@
 /** The download of a stream as a state machine: inputs in, commands out, one deadline. No IO. */
 import { NO_COMMANDS } from "./session-core.ts";
-import type { BlockArrived, FileProgress, SessionCommand, SessionInput, SessionOptions } from "./session-types.ts";
+import type {
+  BlockArrived,
+  FileProgress,
+  RunArrived,
+  SessionCommand,
+  SessionInput,
+  SessionOptions,
+} from "./session-types.ts";
 import { StreamDownload } from "./stream-download.ts";
 import { type Step, TRANSITIONS } from "./transitions.ts";
 
@@ -62,6 +69,18 @@ export class DownloadSession {
     download.commands = NO_COMMANDS;
     const step = TRANSITIONS[download.stage].blockArrived;
     if (step !== undefined) STEPS[step](download, input as never, nowMs);
+    return download.commands;
+  }
+
+  /**
+   * Takes blocks that came at once as `handleBlock` would one by one, but asks for further ones only behind the last of
+   * them. When every one of them is new, the shell keeps them all and then performs what is returned. Undefined otherwise:
+   * none was taken, and each has to be handed over by itself.
+   */
+  handleRun(run: RunArrived, nowMs: number): readonly SessionCommand[] | undefined {
+    const { download } = this;
+    download.commands = NO_COMMANDS;
+    if (TRANSITIONS[download.stage].blockArrived !== "takeBlock" || !download.takeRun(run, nowMs)) return undefined;
     return download.commands;
   }
 

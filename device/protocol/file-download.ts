@@ -4,7 +4,7 @@ import { type Arrival, BlockLedger, type Outstanding } from "./block-ledger.ts";
 import type { FlowWindow } from "./flow-window.ts";
 import { blocksPerAnswer, formatGet, planBlocks } from "./request-planner.ts";
 import type { RetryTimer } from "./retry-timer.ts";
-import type { FileProgress } from "./session-types.ts";
+import type { FileProgress, RunArrived } from "./session-types.ts";
 
 /** What most blocks lead to. */
 const NO_REQUESTS: readonly GetRequest[] = [];
@@ -86,6 +86,18 @@ export class FileDownload {
     if (arrival === "new") window.markDelivered(sizeBytes, request?.mark, nowMs);
     if (request !== undefined && !request.answered) this.noteAnswered(request, nowMs);
     return arrival;
+  }
+
+  /** Takes in data messages that came at once, when they answer one outstanding request and each is new; says whether it was so. */
+  takeRun({ fileId, blockId, blockCount, sizeBytes, clientToken }: RunArrived, nowMs: number): boolean {
+    const request = clientToken === undefined ? undefined : this.ledger.findOutstanding(clientToken);
+    if (request === undefined || fileId !== this.file.fileId) return false;
+    if (!this.ledger.arriveRun(blockId, blockCount, sizeBytes, request)) return false;
+    this.isFlowing = true;
+    // All of them came at the moment at which the round trip ended.
+    if (!request.answered) this.noteAnswered(request, nowMs);
+    this.options.window.markDelivered(blockCount * sizeBytes, request.mark, nowMs);
+    return true;
   }
 
   /** Says whether a request with this token is not fully answered. */

@@ -44,6 +44,18 @@ export interface BlockArrived {
   readonly clientToken?: string | undefined;
 }
 
+/** Data messages of one request that came at once: blocks of one size, each the one after the block before it. */
+export interface RunArrived {
+  readonly fileId: number;
+  /** The first of them. */
+  readonly blockId: number;
+  /** How many, at least one. */
+  readonly blockCount: number;
+  /** Of each of them. */
+  readonly sizeBytes: number;
+  readonly clientToken?: string | undefined;
+}
+
 /** Something the shell has to do, in order, before the next input, and not to keep: its object may be used again. */
 export type SessionCommand =
   | { readonly do: "publishDescribe"; readonly request: DescribeRequest }

@@ -9,11 +9,17 @@ import type {
 import { type Counters, FileDownload } from "./file-download.ts";
 import { FileQueue } from "./file-queue.ts";
 import { ManifestDownload } from "./manifest-download.ts";
-import { type RejectedRequest, reactTo } from "./rejection-policy.ts";
+import { reactTo, requestIn } from "./rejection-policy.ts";
 import { SessionCore } from "./session-core.ts";
 import { fileNotFound, requestRejected } from "./session-failures.ts";
-import type { BlockArrived, FileProgress, SessionCommand, SessionInput, SessionOptions } from "./session-types.ts";
-import type { Stage } from "./transitions.ts";
+import type {
+  BlockArrived,
+  FileProgress,
+  RunArrived,
+  SessionCommand,
+  SessionInput,
+  SessionOptions,
+} from "./session-types.ts";
 
 type InputOf<On extends SessionInput["on"]> = Extract<SessionInput, { on: On }>;
 
@@ -22,10 +28,6 @@ type KeepCommand = Extract<SessionCommand, { do: "keepBlock" }>;
 
 /** How often single blocks of a file are repaired before all of it is fetched again. */
 const MAX_REPAIRS = 3;
-const REQUEST_IN_STAGE: Partial<Readonly<Record<Stage, RejectedRequest>>> = {
-  describing: "describe",
-  fetchingManifest: "manifest",
-};
 
 /** The download of the files of a stream, one after another; which step is due when is the session's to say. */
 export class StreamDownload extends SessionCore {
@@ -202,7 +204,17 @@ export class StreamDownload extends SessionCore {
   }
 
   takeBlock(input: BlockArrived, nowMs: number): void {
-    if (!this.keepIfNew(input, nowMs)) return;
+    if (this.keepIfNew(input, nowMs)) this.goOn(nowMs);
+  }
+
+  /** Takes blocks that came at once, if every one of them is new; says whether it was so. */
+  takeRun(run: RunArrived, nowMs: number): boolean {
+    const isTaken = this.current?.takeRun(run, nowMs) === true;
+    if (isTaken) this.goOn(nowMs);
+    return isTaken;
+  }
+
+  private goOn(nowMs: number): void {
     this.noteProgress();
     this.ask(nowMs, this.current?.giveUpOvertaken() === true);
   }
@@ -245,7 +257,7 @@ export class StreamDownload extends SessionCore {
   }
 
   takeRejection(rejection: RejectedMessage, nowMs: number): void {
-    const request = REQUEST_IN_STAGE[this.stage] ?? "get";
+    const request = requestIn(this.stage);
     // What was asked before the connection went is given up; the stream is described anew when it is back.
     if (!this.online || (rejection.clientToken !== undefined && !this.isOutstanding(rejection.clientToken))) return;
     this.lastRejection = rejection;

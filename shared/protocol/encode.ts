@@ -1,6 +1,6 @@
 /** Encoding of every message but data (data-frame.ts): values to bytes, in either format. No IO. */
 import { encodeCbor } from "./cbor.ts";
-import { encodeGetCbor } from "./encode-get-cbor.ts";
+import { encodeDescribeCbor, encodeGetCbor } from "./encode-request-cbor.ts";
 import { encodeHex, encodeJson } from "./json.ts";
 import type { ChecksumsMessage, DescribeRequest, Description, GetRequest, RejectedMessage } from "./messages.ts";
 import type { Format } from "./topics.ts";
@@ -10,7 +10,8 @@ type Entries = Array<[key: string, value: unknown]>;
 
 /** Encodes a describe request: `{c?}`. */
 export function encodeDescribe(format: Format, request: DescribeRequest): Uint8Array {
-  return encodeMap(format, [[WIRE_KEY.clientToken, request.clientToken]]);
+  const written = format === "cbor" ? encodeDescribeCbor(request) : undefined;
+  return written ?? encodeMap(format, [[WIRE_KEY.clientToken, request.clientToken]]);
 }
 
 /** Encodes a description: `{c?, s, d?, r: [{f, z, crc32?, sha256?}], manifest?}`; sha256 is a byte string in CBOR and hex in JSON. */

@@ -121,15 +121,23 @@ describe("a simulated device", () => {
   });
 });
 
-/** Calls `act` once a device has so many new blocks; the device counts them one by one. */
+/** Calls `act` once a device has so many new blocks, whether they come one by one or at once. */
 function atBlocks(device: FleetDevice | undefined, count: number, act: () => void): void {
   if (device === undefined) return;
-  const take = device.takeBlock.bind(device);
-  device.takeBlock = (...block) => {
-    take(...block);
+  const takeBlock = device.takeBlock.bind(device);
+  const runArrived = device.runArrived.bind(device);
+  const look = (): void => {
     if (device.stats.blocks < count) return;
-    device.takeBlock = take;
+    Object.assign(device, { takeBlock, runArrived });
     act();
+  };
+  device.takeBlock = (...block) => {
+    takeBlock(...block);
+    look();
+  };
+  device.runArrived = (run) => {
+    runArrived(run);
+    look();
   };
 }
 

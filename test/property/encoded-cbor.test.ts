@@ -59,6 +59,9 @@ it("writes requests as the encoder for everything does", () => {
       const members = Object.entries({ c, s, f, l, o, n: get.blockCount, b: get.blockBitmap });
       const map = Object.fromEntries(members.filter(([, value]) => value !== undefined));
       expect(Buffer.from(encodeGet("cbor", get))).toEqual(Buffer.from(encodeCbor(map)));
+      const describe = { ...(c !== undefined && { clientToken: c }) };
+      const token = { ...(c !== undefined && { c }) };
+      expect(Buffer.from(encodeDescribe("cbor", describe))).toEqual(Buffer.from(encodeCbor(token)));
     }),
   );
 });

@@ -47,7 +47,43 @@ function comparable(found: readonly unknown[], sent: readonly Uint8Array[]): unk
   );
 }
 
+/** What a request is answered with: blocks that follow one another. */
+const answers: fc.Arbitrary<Uint8Array[]> = fc
+  .tuple(fc.nat(300), fc.integer({ min: 1, max: 8 }), fc.nat(300), fc.constantFrom("t-1", "t-2", undefined))
+  .map(([first, count, sizeBytes, clientToken]) => {
+    const frame = new DataFrame({ format: "cbor", fileId: 1, ...(clientToken !== undefined && { clientToken }) });
+    return Array.from({ length: count }, (_, index) => {
+      const payload = new Uint8Array(sizeBytes).fill(first + index);
+      return publishPacket(TOPIC, frame.encode(first + index, payload));
+    });
+  });
+
 describe("LeanParser", () => {
+  it("finds the blocks of whole answers, other packets among them, in any pieces", () => {
+    let gathered = 0;
+    const sequences = fc.array(
+      fc.oneof(
+        { weight: 3, arbitrary: answers },
+        packets.map((packet) => [packet]),
+      ),
+      {
+        maxLength: 6,
+      },
+    );
+    fc.assert(
+      fc.property(sequences, fc.array(fc.nat(), { maxLength: 6 }), (parts, where) => {
+        const sent = parts.flat();
+        const bytes = Buffer.concat(sent);
+        const cuts = where.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b);
+        const { recorder } = readInPieces(TOPIC, bytes, cuts);
+        expect(comparable(recorder.found, sent)).toEqual(expected(sent));
+        gathered += recorder.runs.filter((count) => count > 1).length;
+      }),
+      { numRuns: 300 },
+    );
+    expect(gathered).toBeGreaterThan(100);
+  });
+
   it("finds in any pieces what the ordinary decoders find in whole packets", () => {
     fc.assert(
       fc.property(fc.array(packets, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 12 }), (sent, where) => {

@@ -48,6 +48,7 @@ const actions = fc.oneof(
       act: fc.constant("answer" as const),
       request: fc.nat({ max: 3 }),
       lost: bits,
+      atOnce: fc.boolean(),
     }),
   },
   {
@@ -125,6 +126,27 @@ function deliver(model: ModelledSession, request: GetRequest, isLost: (index: nu
   }
 }
 
+/** As `deliver`, but what comes without a gap comes at once. */
+function deliverAtOnce(model: ModelledSession, request: GetRequest, isLost: (index: number) => boolean): void {
+  const { driver } = model;
+  const { fileId, sizeBytes } = driver.file;
+  let run: { fileId: number; blockId: number; blockCount: number; sizeBytes: number } | undefined;
+  const hand = (): void => {
+    pass(driver, 1);
+    const { clientToken } = request;
+    if (run !== undefined) model.feedRun({ ...run, ...(clientToken !== undefined && { clientToken }) });
+    run = undefined;
+  };
+  for (const [index, blockId] of blocksOf(request).entries()) {
+    const length = blockLength(blockId, sizeBytes, driver.blockSizeBytes);
+    if (run !== undefined && (blockId !== run.blockId + run.blockCount || length !== run.sizeBytes)) hand();
+    if (isLost(index)) continue;
+    if (run !== undefined) run.blockCount++;
+    else run = { fileId, blockId, blockCount: 1, sizeBytes: length };
+  }
+  hand();
+}
+
 /** Answers the work that the shell was given. */
 function doWork(model: ModelledSession, success: boolean, bits: bigint): void {
   const { pending, blockCount } = model;
@@ -172,9 +194,10 @@ const performers: {
     model.feed({ on: "described", description: { clientToken, ...driver.stream } });
   },
   work: (model, { success, bits: held }) => doWork(model, success, held),
-  answer(model, { request: ago, lost }) {
+  answer(model, { request: ago, lost, atOnce }) {
     const request = model.driver.gets.at(-1 - ago);
-    if (request !== undefined) deliver(model, request, (index) => ((lost >> BigInt(index % 40)) & 1n) === 1n);
+    if (request === undefined) return;
+    (atOnce ? deliverAtOnce : deliver)(model, request, (index) => ((lost >> BigInt(index % 40)) & 1n) === 1n);
   },
   block(model, { blockId, fits, sizeBytes, token }) {
     const { blockSizeBytes, file } = model.driver;
@@ -202,7 +225,7 @@ function perform(model: ModelledSession, action: Action): void {
 }
 
 /** From here on everything works: the connection is there, and whatever is asked is answered. */
-function workAsItShould(model: ModelledSession): void {
+function workAsItShould(model: ModelledSession, atOnce: boolean): void {
   const { driver } = model;
   const everything = (1n << BigInt(model.blockCount + 40)) - 1n;
   model.feed({ on: "disconnected" });
@@ -219,19 +242,21 @@ function workAsItShould(model: ModelledSession): void {
     else next++;
     if (command?.do === "publishDescribe") perform(model, { act: "describe" });
     else if (command?.do === "publishManifest") giveChecksums(model, 1000, 0);
-    else if (command?.do === "publishGet") deliver(model, command.request, () => false);
+    else if (command?.do === "publishGet") (atOnce ? deliverAtOnce : deliver)(model, command.request, () => false);
   }
 }
 
 it("keeps to its rules whatever comes in, and finishes once everything works, unless it failed before", () => {
   const ends = new Map<string, number>();
+  let runsTaken = 0;
   fc.assert(
-    fc.property(worlds, fc.array(actions, { maxLength: 80 }), (world, sequence) => {
+    fc.property(worlds, fc.array(actions, { maxLength: 80 }), fc.boolean(), (world, sequence, atOnce) => {
       const model = openWorld(world);
       model.feed({ on: "connected" });
       for (const action of sequence) perform(model, action);
       const wasEnded = model.ended;
-      workAsItShould(model);
+      workAsItShould(model, atOnce);
+      runsTaken += model.runsTaken;
       const end = model.driver.kinds().at(-1) as string;
       if (!wasEnded && end !== "finish") expect(model.driver.failure?.code).toBe("ConnectionLost");
       ends.set(end, (ends.get(end) ?? 0) + 1);
@@ -241,4 +266,5 @@ it("keeps to its rules whatever comes in, and finishes once everything works, un
   // Of the runs, a fair share gets to each end, or the actions are not worth much.
   expect(ends.get("finish")).toBeGreaterThan(300);
   expect(ends.get("fail")).toBeGreaterThan(50);
+  expect(runsTaken).toBeGreaterThan(300);
 });

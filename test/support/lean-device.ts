@@ -5,6 +5,7 @@ import { generate, type Packet, parser } from "mqtt-packet";
 import type { FleetConnectionOptions, FleetEvents } from "../../device/fleet/fleet-connection.ts";
 import { LeanConnection } from "../../device/fleet/lean-connection.ts";
 import type { LeanNetwork } from "../../device/fleet/lean-network.ts";
+import { blocksIn, type ReceivedRun } from "../../device/fleet/received-run.ts";
 import type { OtaError } from "../../shared/protocol/errors.ts";
 
 /** What a connection told its device, as lines. */
@@ -35,6 +36,13 @@ export class LeanTestDevice implements FleetEvents {
 
   messageArrived(topic: string, payload: Uint8Array): void {
     this.note(`${topic} ${Buffer.from(payload).toString()}`);
+  }
+
+  runArrived(run: ReceivedRun): void {
+    for (const { blockId, sizeBytes, bytes, start } of blocksIn(run)) {
+      this.payloadArrived(bytes, start, start + sizeBytes);
+      this.blockArrived(0, blockId);
+    }
   }
 
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {

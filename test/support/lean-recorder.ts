@@ -1,6 +1,7 @@
 /** Records what a lean parser finds, so that blocks compare as equal whether they were streamed or came in whole packets. */
 import { parser } from "mqtt-packet";
 import { LeanParser, type LeanSink, type ParserFault } from "../../device/fleet/lean-parser.ts";
+import { blocksIn, type ReceivedRun } from "../../device/fleet/received-run.ts";
 import { publishLength, writePublishHead } from "../../shared/protocol/data-frame.ts";
 import { decodeData } from "../../shared/protocol/decode-response.ts";
 
@@ -17,11 +18,21 @@ export class LeanRecorder implements LeanSink {
   /** Blocks, packets in hex, and the word `spoiled`, in the order in which they came. */
   readonly found: (RecordedBlock | string)[] = [];
   streamedBlocks = 0;
+  /** How many blocks came at once, each time. */
+  readonly runs: number[] = [];
   private readonly dataTopic: string;
   private payload: Buffer[] = [];
 
   constructor(dataTopic: string) {
     this.dataTopic = dataTopic;
+  }
+
+  runArrived(run: ReceivedRun): void {
+    this.runs.push(run.blockCount);
+    for (const { fileId, blockId, sizeBytes, clientToken, bytes, start } of blocksIn(run)) {
+      this.payloadArrived(bytes, start, start + sizeBytes);
+      this.blockArrived(fileId, blockId, sizeBytes, clientToken);
+    }
   }
 
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {

@@ -1,6 +1,7 @@
 /** A download session under a test's hand: every input is given, every command kept, and time passes only when it is told to. */
 import { DownloadSession } from "../../device/protocol/download-session.ts";
 import type {
+  RunArrived,
   SessionCommand,
   SessionFailure,
   SessionInput,
@@ -53,7 +54,16 @@ export class SessionDriver {
 
   /** Hands over one input; returns the commands it led to. */
   feed(input: SessionInput): readonly SessionCommand[] {
-    const commands = this.session.handle(input, this.nowMs);
+    return this.note(this.session.handle(input, this.nowMs));
+  }
+
+  /** Hands over blocks that came at once; returns the commands, or undefined when the session does not take them so. */
+  feedRun(run: RunArrived): readonly SessionCommand[] | undefined {
+    const commands = this.session.handleRun(run, this.nowMs);
+    return commands && this.note(commands);
+  }
+
+  private note(commands: readonly SessionCommand[]): readonly SessionCommand[] {
     // A command may be used again.
     this.commands.push(...commands.map((command) => ({ ...command })));
     for (const command of commands) if (command.do === "openFile") this.file = command.file;

@@ -1,10 +1,10 @@
 /** What must hold of a download session whatever comes in: a model that watches every input and command. */
 import { expect } from "vitest";
-import type { SessionCommand, SessionInput } from "../../device/protocol/session-types.ts";
+import type { RunArrived, SessionCommand, SessionInput } from "../../device/protocol/session-types.ts";
 import { hasBit } from "../../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../../shared/protocol/blocks.ts";
 import type { GetRequest } from "../../shared/protocol/messages.ts";
-import { blocksOf, type DriverOptions, SessionDriver } from "./session-driver.ts";
+import { blocksOf, type DriverOptions, range, SessionDriver } from "./session-driver.ts";
 
 /** A piece of work that the shell was given and has not answered. */
 export type PendingWork = Extract<SessionCommand, { do: "openFile" | "verifyFile" | "matchBlocks" }>;
@@ -16,6 +16,8 @@ export class ModelledSession {
   /** Blocks in the store. */
   held = new Set<number>();
   ended = false;
+  /** How often the session took blocks that came at once. */
+  runsTaken = 0;
   private online = false;
   private wasOnline = false;
   private arriving: Extract<SessionInput, { on: "blockArrived" }> | undefined;
@@ -32,12 +34,37 @@ export class ModelledSession {
     if (wasEnded) expect(commands).toEqual([]);
     for (const command of commands) this.check(command, input);
     this.arriving = undefined;
+    this.checkBooks();
+  }
+
+  private checkBooks(): void {
     this.checkDeadline();
     const progress = this.driver.session.progress();
     if (progress !== undefined && this.pending?.do !== "openFile") {
       expect(progress.heldBlocks).toBe(this.held.size);
       expect(progress.heldBlocks).toBeLessThanOrEqual(progress.blocks);
     }
+  }
+
+  /** Hands over blocks that came at once, and one by one if the session does not take them so. */
+  feedRun(run: RunArrived): void {
+    const { blockId, blockCount, ...block } = run;
+    const blockIds = range(blockId, blockId + blockCount);
+    const commands = this.driver.feedRun(run);
+    if (commands === undefined) {
+      for (const each of blockIds) this.feed({ on: "blockArrived", ...block, blockId: each });
+      return;
+    }
+    this.runsTaken++;
+    const { fileId, sizeBytes } = this.driver.file;
+    expect({ ended: this.ended, pending: this.pending, fileId: run.fileId }).toEqual({ ended: false, fileId });
+    for (const each of blockIds) {
+      expect(block.sizeBytes).toBe(blockLength(each, sizeBytes, this.driver.blockSizeBytes));
+      expect(this.held.has(each)).toBe(false);
+      this.held.add(each);
+    }
+    for (const command of commands) this.check(command, { on: "blockArrived", ...block, blockId });
+    this.checkBooks();
   }
 
   /** The number of blocks of the current file. */

@@ -1,8 +1,10 @@
 /** Which packets the lean parser streams, which it hands over whole, and which end a connection. */
 import { describe, expect, it } from "vitest";
 import { LeanParser } from "../../device/fleet/lean-parser.ts";
+import { DataFrame } from "../../shared/protocol/data-frame.ts";
 import { hex } from "../golden/vector.ts";
-import { LeanRecorder, publishPacket, readInPieces } from "../support/lean-recorder.ts";
+import { blockIn, LeanRecorder, publishPacket, readInPieces } from "../support/lean-recorder.ts";
+import { range } from "../support/session-driver.ts";
 
 const TOPIC = "$aws/things/t/streams/s/data/cbor";
 /** Block 43 of file 0 for the token rdy, as docs/PROTOCOL.md section 2 spells it. */
@@ -46,6 +48,72 @@ describe("a data message", () => {
     ["nothing", ""],
   ])("with %s is no block", (_, payload) => {
     expect(find(payload).found).toEqual([expect.any(String)]);
+  });
+});
+
+/** The packet of a block of file 3. */
+function block(blockId: number, sizeBytes: number, other: { clientToken?: string; fileId?: number } = {}): Uint8Array {
+  const payload = Uint8Array.from({ length: sizeBytes }, (_, index) => blockId + index);
+  const frame = new DataFrame({ format: "cbor", fileId: 3, clientToken: "t-1", ...other });
+  return publishPacket(TOPIC, frame.encode(blockId, payload));
+}
+
+describe("blocks that follow one another", () => {
+  it("are handed over at once, with their payloads", () => {
+    const blockIds = [22, 23, 24, 25, 254, 255, 256, 257];
+    const sent = Buffer.concat(blockIds.map((blockId) => block(blockId, 700)));
+    const { recorder } = readInPieces(TOPIC, sent, []);
+    expect(recorder.runs).toEqual([4, 4]);
+    expect(recorder.found).toEqual(blockIds.map((blockId) => blockIn(block(blockId, 700), TOPIC)));
+  });
+
+  it.each([
+    ["of another request", block(2, 700, { clientToken: "t-2" })],
+    [
+      "of no request",
+      publishPacket(TOPIC, new DataFrame({ format: "cbor", fileId: 3 }).encode(2, new Uint8Array(700))),
+    ],
+    ["of another file", block(2, 700, { fileId: 4 })],
+    ["of another length", block(2, 699)],
+    ["that does not follow", block(3, 700)],
+    ["that came before", block(1, 700)],
+  ])("are handed over before a block %s", (_, other) => {
+    const { recorder } = readInPieces(TOPIC, Buffer.concat([block(0, 700), block(1, 700), other]), []);
+    expect(recorder.runs).toEqual([2, 1]);
+    expect(recorder.found.at(-1)).toEqual(blockIn(other, TOPIC));
+  });
+
+  it("are handed over before any other packet, so that everything keeps its order", () => {
+    const rejected = publishPacket(TOPIC.replace("data", "rejected"), hex("a0"));
+    const { recorder } = readInPieces(
+      TOPIC,
+      Buffer.concat([block(0, 700), block(1, 700), rejected, block(2, 700)]),
+      [],
+    );
+    expect(recorder.runs).toEqual([2, 1]);
+    expect(recorder.found.map((each) => typeof each)).toEqual(["object", "object", "string", "object"]);
+  });
+
+  it("are handed over when what was read ends, and a block that is cut comes by itself", () => {
+    const packets = range(0, 4).map((blockId) => block(blockId, 700));
+    const sent = Buffer.concat(packets);
+    const { recorder } = readInPieces(TOPIC, sent, [sent.length / 2 + 100]);
+    expect(recorder.runs).toEqual([2, 1]);
+    expect(recorder.found).toEqual(packets.map((packet) => blockIn(packet, TOPIC)));
+  });
+
+  it("are not moved when they are longer than 16 KiB", () => {
+    const runsOf = (sizeBytes: number): number[] =>
+      readInPieces(TOPIC, Buffer.concat([block(0, sizeBytes), block(1, sizeBytes)]), []).recorder.runs;
+    expect(runsOf(16_384)).toEqual([2]);
+    expect(runsOf(16_385)).toEqual([1, 1]);
+  });
+
+  it("end before one that is malformed at its end", () => {
+    const spoiled = block(1, 700);
+    spoiled[spoiled.length - 1] = 0;
+    const { recorder } = readInPieces(TOPIC, Buffer.concat([block(0, 700), spoiled, block(2, 700)]), []);
+    expect(recorder.found).toEqual([blockIn(block(0, 700), TOPIC), "spoiled", blockIn(block(2, 700), TOPIC)]);
   });
 });
 

@@ -62,6 +62,18 @@ function open(faults: FleetFaults, device: DeviceProfile = DEVICE_PROFILES.linux
 }
 
 describe("a connection behind a link", () => {
+  it("carries blocks that came at once as messages of their own", async () => {
+    const { connection, told, run, stats } = open({ bandwidthBytesPerSecond: 8192 });
+    const bytes = Uint8Array.from({ length: 2 * 4096 + 9 }, (_, index) => index / 4096);
+    connection.runArrived({ fileId: 0, blockId: 5, blockCount: 2, sizeBytes: 4096, bytes, start: 9 });
+    expect(stats.sentBytes).toBe(8192);
+    await run(700);
+    const crcs = [bytes.subarray(9, 4105), bytes.subarray(4105)].map((payload) => crc32(payload));
+    expect(told).toEqual([`block 5 ${crcs[0]}`]);
+    await run(2000);
+    expect(told).toEqual([`block 5 ${crcs[0]}`, `block 6 ${crcs[1]}`]);
+  });
+
   it("is not read while 64 KiB wait, and hands over every block with its CRC-32", async () => {
     const { sendBlock, lines, told, run, stats } = open({ bandwidthBytesPerSecond: 65_536 });
     for (let blockId = 0; blockId < 20; blockId++) sendBlock(blockId);
