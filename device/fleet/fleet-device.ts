@@ -146,6 +146,8 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     const commands = session?.handleRun(run, network.nowMs);
     if (commands === undefined) {
       for (const block of blocksIn(run)) {
+        // What comes behind the block that ended the download is nobody's.
+        if (this.isEnded) break;
         this.takeBlock(block.fileId, block.blockId, block.sizeBytes, block.clientToken, crcOfRun(block, 0));
       }
       return;

@@ -112,6 +112,7 @@ export class LinkedConnection implements FleetConnection, FleetEvents, LinkEnd<L
 
   runArrived(run: ReceivedRun): void {
     for (const block of blocksIn(run)) {
+      if (this.isEnded) break;
       this.takeBlock(block.fileId, block.blockId, block.sizeBytes, block.clientToken, crcOfRun(block, 0));
     }
   }

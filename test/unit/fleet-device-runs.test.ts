@@ -86,7 +86,15 @@ describe("blocks that come at once", () => {
     const { device, arrive } = open();
     device.stop();
     arrive(0, 4);
-    expect(device.stats).toMatchObject({ blocks: 0, messages: 4, failure: { code: "Interrupted" } });
+    expect(device.stats).toMatchObject({ blocks: 0, messages: 0, failure: { code: "Interrupted" } });
+  });
+
+  it("count up to the one that ended the download", () => {
+    const { device, arrive } = open();
+    arrive(9, 1, BLOCK_BYTES - 7);
+    arrive(1, 8);
+    arrive(0, 9);
+    expect(device.stats).toMatchObject({ files: 1, messages: 10, receivedBytes: FILE.length, duplicates: 0 });
   });
 
   it.each([true, false])("make a wrong file when one of them is wrong, keepBlockCrcs %s", (keepBlockCrcs) => {
