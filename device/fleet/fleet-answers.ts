@@ -19,6 +19,7 @@ const TEXT = 0x60;
 const MAX_SHORT_BYTES = 23;
 const ASCII_END = 0x80;
 const TOKEN_AT = 4;
+const TOKEN_KEY = Buffer.of(KEY, WIRE_KEY.clientToken.charCodeAt(0));
 
 /**
  * For all devices of a process. A description differs from one device to the next in its token, which stands first: the
@@ -56,8 +57,10 @@ export class FleetAnswers {
       if (isSame) return { ...known.description, clientToken };
     }
     const description = decodeDescription(this.format, message);
-    const isItsToken = description?.clientToken === clientToken;
-    this.known = isItsToken ? { bytes: Buffer.from(message), tokenEnd, description } : undefined;
+    const bytes = Buffer.from(message);
+    // A second token behind the first would be the one that counts.
+    const hasOtherToken = bytes.includes(TOKEN_KEY, tokenEnd);
+    this.known = description !== undefined && !hasOtherToken ? { bytes, tokenEnd, description } : undefined;
     return description;
   }
 }
@@ -65,7 +68,7 @@ export class FleetAnswers {
 /** The token of a CBOR map that begins with a short ASCII one. */
 function readFirstToken(message: Uint8Array): string | undefined {
   const length = (message[TOKEN_AT - 1] ?? 0) - TEXT;
-  if (message[1] !== KEY || message[2] !== WIRE_KEY.clientToken.charCodeAt(0)) return undefined;
+  if (message[1] !== TOKEN_KEY[0] || message[2] !== TOKEN_KEY[1]) return undefined;
   if (length < 0 || length > MAX_SHORT_BYTES || TOKEN_AT + length > message.length) return undefined;
   let token = "";
   for (let at = TOKEN_AT; at < TOKEN_AT + length; at++) {

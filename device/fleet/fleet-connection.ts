@@ -16,9 +16,9 @@ export interface FleetEvents {
   subscribed(isGranted: boolean): void;
   /** A message that is not streamed; the payload is valid during the call. */
   messageArrived(topic: string, payload: Uint8Array): void;
-  /** Whole blocks came at once. */
+  /** Whole blocks came at once; valid during the call. */
   runArrived(run: ReceivedRun): void;
-  /** Of a block that comes in parts, the next part of its payload: `bytes` from `start` to `end`, valid during the call. */
+  /** Of a block that does not come so, the next part of its payload: `bytes` from `start` to `end`, valid during the call. */
   payloadArrived(bytes: Uint8Array, start: number, end: number): void;
   /** The block whose payload came last in parts is whole. */
   blockArrived(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined): void;

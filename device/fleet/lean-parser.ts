@@ -6,9 +6,12 @@ import { isText, type Spelling, spell, startsWith, viewOf } from "./spelling.ts"
 
 /** Takes what a {@link LeanParser} finds. */
 export interface LeanSink {
-  /** The messages of these blocks came whole, one after another. */
+  /** The messages of these blocks came whole, one after another; valid during the call. */
   runArrived(run: ReceivedRun): void;
-  /** Of a block whose message is cut, the next part of the payload: `bytes` from `start` to `end`, valid during the call. */
+  /**
+   * Of a block whose message is cut, or malformed at its end, the next part of the payload: `bytes` from `start` to `end`,
+   * valid during the call.
+   */
   payloadArrived(bytes: Uint8Array, start: number, end: number): void;
   /** The message of the block whose payload came last is whole. */
   blockArrived(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined): void;

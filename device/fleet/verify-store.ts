@@ -1,6 +1,6 @@
 /** A store that stores nothing: it knows which blocks arrived and the CRC-32 of the whole, in whatever order they came. No IO. */
 
-import { clearBit, createBitmap, hasBit, nextSetBit, setBit } from "../../shared/protocol/bitmap.ts";
+import { clearBit, createBitmap, hasAnyBit, hasBit, setBit } from "../../shared/protocol/bitmap.ts";
 import { formatChecksum } from "../../shared/protocol/block-checksums.ts";
 import type { DescribedFile } from "../../shared/protocol/messages.ts";
 import type { CrcPlan } from "./crc-combine.ts";
@@ -55,8 +55,7 @@ export class VerifyStore {
   takeRun(run: ReceivedRun): void {
     const { blockId, blockCount } = run;
     const end = blockId + blockCount;
-    const firstHeld = nextSetBit(this.held, blockId);
-    if (this.blockCrcs !== undefined || (firstHeld >= 0 && firstHeld < end)) {
+    if (this.blockCrcs !== undefined || hasAnyBit(this.held, blockId, end)) {
       for (const block of blocksIn(run)) this.take(block.blockId, crcOfRun(block, 0));
       return;
     }

@@ -1,5 +1,5 @@
 /** Which blocks of a file are held, which are asked for and by which request, and which of those were overtaken. No IO. */
-import { clearBit, countBits, createBitmap, hasBit, nextClearBit, setBit } from "../../shared/protocol/bitmap.ts";
+import { clearBit, countBits, createBitmap, hasAnyBit, nextClearBit, setBit } from "../../shared/protocol/bitmap.ts";
 import { blockLength, countBlocks } from "../../shared/protocol/blocks.ts";
 import type { SendMark } from "./flow-window.ts";
 
@@ -102,7 +102,9 @@ export class BlockLedger {
    * `impossible`: no such block, or not its length.
    */
   arrive(blockId: number, sizeBytes: number, request: Outstanding | "late" | undefined): Arrival {
-    if (blockId >= this.blockCount || sizeBytes !== this.lengthOf(blockId)) return "impossible";
+    // Not a whole number from 0 on either: the books would be wrong for good.
+    if (blockId >>> 0 !== blockId || blockId >= this.blockCount) return "impossible";
+    if (sizeBytes !== this.lengthOf(blockId)) return "impossible";
     if (request !== "late") this.noteOrder(blockId, request);
     if (!setBit(this.held, blockId)) return "duplicate";
     this.heldCount++;
@@ -122,7 +124,7 @@ export class BlockLedger {
     const fits = last < this.blockCount && sizeBytes === this.lengthOf(blockId) && sizeBytes === this.lengthOf(last);
     const order = fits ? orderIn(request, blockId) : undefined;
     if (order === undefined || orderIn(request, last) !== order + count - 1) return false;
-    for (let each = blockId; each <= last; each++) if (hasBit(this.held, each)) return false;
+    if (hasAnyBit(this.held, blockId, last + 1)) return false;
     for (let each = blockId; each <= last; each++) {
       setBit(this.held, each);
       if (this.orderOf[each] === 0) continue;

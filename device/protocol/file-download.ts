@@ -93,10 +93,15 @@ export class FileDownload {
     const request = clientToken === undefined ? undefined : this.ledger.findOutstanding(clientToken);
     if (request === undefined || fileId !== this.file.fileId) return false;
     if (!this.ledger.arriveRun(blockId, blockCount, sizeBytes, request)) return false;
+    const { window } = this.options;
     this.isFlowing = true;
-    // All of them came at the moment at which the round trip ended.
-    if (!request.answered) this.noteAnswered(request, nowMs);
-    this.options.window.markDelivered(blockCount * sizeBytes, request.mark, nowMs);
+    // As one by one: the first block ends the round trip, and the others come behind it.
+    const first = request.answered ? 0 : 1;
+    if (first === 1) {
+      window.markDelivered(sizeBytes, request.mark, nowMs);
+      this.noteAnswered(request, nowMs);
+    }
+    if (blockCount > first) window.markDelivered((blockCount - first) * sizeBytes, request.mark, nowMs);
     return true;
   }
 

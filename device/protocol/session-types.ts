@@ -44,7 +44,7 @@ export interface BlockArrived {
   readonly clientToken?: string | undefined;
 }
 
-/** Data messages of one request that came at once: blocks of one size, each the one after the block before it. */
+/** Data messages with one token that came at once: blocks of one size, each the one after the block before it. */
 export interface RunArrived {
   readonly fileId: number;
   /** The first of them. */

@@ -10,6 +10,12 @@ export function hasBit(bitmap: Uint8Array, bit: number): boolean {
   return ((bitmap[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0;
 }
 
+/** Says whether any bit is set from `from` to `end`, which is not looked at any more. */
+export function hasAnyBit(bitmap: Uint8Array, from: number, end: number): boolean {
+  for (let bit = from; bit < end; bit++) if (hasBit(bitmap, bit)) return true;
+  return false;
+}
+
 /** Sets a bit; says whether it was clear before. The bit must lie inside the bitmap. */
 export function setBit(bitmap: Uint8Array, bit: number): boolean {
   const byte = bitmap[bit >>> 3] as number;

@@ -27,8 +27,8 @@ export function encodeDescribeCbor({ clientToken }: DescribeRequest): Uint8Array
 }
 
 /**
- * Encodes a GetStream request as `{c?, s?, f, l, o?, n?, b?}`, the bytes that {@link encodeCbor} makes of the same map; undefined for
- * what only that one can write: a token that is not ASCII, or a number that is no integer from 0 to 2^32 - 1.
+ * Encodes a GetStream request as `{c?, s?, f, l, o?, n?, b?}`, the bytes that {@link encodeCbor} makes of the same map;
+ * undefined for what only that one can write: a token that is not ASCII, or a number that is no integer from 0 to 2^32 - 1.
  */
 export function encodeGetCbor(request: GetRequest): Uint8Array | undefined {
   const { clientToken, streamVersion, fileId, blockSizeBytes, blockOffset, blockCount, blockBitmap } = request;

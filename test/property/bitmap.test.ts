@@ -6,6 +6,7 @@ import {
   countBits,
   createBitmap,
   formatBitmap,
+  hasAnyBit,
   hasBit,
   nextClearBit,
   nextSetBit,
@@ -37,6 +38,9 @@ describe("a bitmap", () => {
           else model.delete(bit);
         }
         expect(countBits(bitmap)).toBe(model.size);
+        for (const { bit } of script) {
+          expect(hasAnyBit(bitmap, bit, bit + 9)).toBe([...model].some((each) => each >= bit && each < bit + 9));
+        }
         for (let bit = 0; bit < bitCount + 20; bit++) {
           expect(hasBit(bitmap, bit)).toBe(model.has(bit));
           expect(nextSetBit(bitmap, bit)).toBe(firstOf(bit, bitCount, (at) => model.has(at)));

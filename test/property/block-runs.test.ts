@@ -1,4 +1,4 @@
-/** Blocks that come at once against the same blocks one by one: the books of a file, and the store of a simulated device. */
+/** Blocks that come at once against the same blocks one by one: the books of a file, the session, and the store of a simulated device. */
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { VerifyStore } from "../../device/fleet/verify-store.ts";
 import { BlockLedger } from "../../device/protocol/block-ledger.ts";
 import { planBlocks } from "../../device/protocol/request-planner.ts";
 import { blockLength } from "../../shared/protocol/blocks.ts";
-import { range } from "../support/session-driver.ts";
+import { blocksOf, getsOf, range, SessionDriver } from "../support/session-driver.ts";
 
 const MARK = { sentAtMs: 0, deliveredBytes: 0, deliveredAtMs: 0, isAlone: true };
 const BLOCK_BYTES = 256;
@@ -105,13 +105,53 @@ it("changes a ledger as the blocks by themselves do, or not at all", () => {
   expect(counts.refused).toBeGreaterThan(300);
 });
 
-it("gives a store the CRC-32 of the whole, whatever comes at once and in whatever order", () => {
-  const files = fc.uint8Array({ minLength: 1, maxLength: 12 * BLOCK_BYTES });
-  const runs = fc.array(fc.record({ from: fc.nat({ max: 11 }), count: fc.integer({ min: 1, max: 6 }) }), {
-    maxLength: 20,
+it("leads a session to the same commands and deadlines, block for block", () => {
+  const events = fc.array(fc.record({ passMs: fc.nat(40), lost: fc.boolean(), answer: fc.nat(2) }), {
+    minLength: 1,
+    maxLength: 80,
+    size: "max",
   });
   fc.assert(
-    fc.property(files, runs, fc.boolean(), (bytes, sequence, keepBlockCrcs) => {
+    fc.property(fc.integer({ min: 1, max: 120 }), events, (blocks, sequence) => {
+      const options = { blockSizeBytes: BLOCK_BYTES, files: [{ fileId: 0, sizeBytes: blocks * BLOCK_BYTES }] };
+      const oneByOne = new SessionDriver(options);
+      const atOnce = new SessionDriver(options);
+      oneByOne.start();
+      atOnce.start();
+      const due = oneByOne.gets.flatMap((request) => blocksOf(request).map((blockId) => ({ request, blockId })));
+      for (const { passMs, lost, answer } of sequence) {
+        const [next] = due.splice(Math.min(answer, due.length - 1), 1);
+        if (next === undefined) break;
+        const nowMs = Math.min(oneByOne.nowMs + passMs, (oneByOne.session.deadlineMs ?? Number.POSITIVE_INFINITY) - 1);
+        oneByOne.nowMs = nowMs;
+        atOnce.nowMs = nowMs;
+        if (lost) continue;
+        const { request, blockId } = next;
+        const block = { fileId: 0, blockId, sizeBytes: BLOCK_BYTES, clientToken: request.clientToken };
+        const further = getsOf(oneByOne.feed({ on: "blockArrived", ...block }));
+        const isTaken = atOnce.feedRun({ ...block, blockCount: 1 }) !== undefined;
+        if (!isTaken) atOnce.feed({ on: "blockArrived", ...block });
+        due.push(...further.flatMap((more) => blocksOf(more).map((each) => ({ request: more, blockId: each }))));
+        expect(atOnce.session.deadlineMs).toBe(oneByOne.session.deadlineMs);
+        expect(atOnce.session.progress()).toEqual(oneByOne.session.progress());
+        expect(atOnce.gets).toEqual(oneByOne.gets);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it("gives a store the CRC-32 of the whole, whatever comes at once and in whatever order", () => {
+  const lengths = fc.integer({ min: 1, max: 12 * BLOCK_BYTES });
+  const runs = fc.array(fc.record({ from: fc.nat({ max: 11 }), count: fc.integer({ min: 1, max: 6 }) }), {
+    maxLength: 20,
+    size: "max",
+  });
+  const counts = { long: 0, outOfOrder: 0 };
+  fc.assert(
+    fc.property(lengths, fc.nat(250), runs, fc.boolean(), (length, seed, sequence, keepBlockCrcs) => {
+      const bytes = Uint8Array.from({ length }, (_, index) => index * 31 + (index >> 8) * seed);
+      let end = 0;
       const plan = new CrcPlan(bytes.length, BLOCK_BYTES);
       const store = new VerifyStore(plan, keepBlockCrcs);
       const take = (blockId: number, count: number): void => {
@@ -121,6 +161,9 @@ it("gives a store the CRC-32 of the whole, whatever comes at once and in whateve
         const sizeBytes = isLast ? bytes.length - whole * BLOCK_BYTES : BLOCK_BYTES;
         const blockCount = isLast ? 1 : Math.min(count, whole - blockId);
         const memory = { bytes, start: blockId * BLOCK_BYTES };
+        if (blockCount > 1) counts.long++;
+        if (blockId !== end) counts.outOfOrder++;
+        end = blockId + blockCount;
         store.takeRun({ fileId: 0, blockId, blockCount, sizeBytes, ...memory });
       };
       for (const { from, count } of sequence) take(from, count);
@@ -131,4 +174,6 @@ it("gives a store the CRC-32 of the whole, whatever comes at once and in whateve
     }),
     { numRuns: 500 },
   );
+  expect(counts.long).toBeGreaterThan(500);
+  expect(counts.outOfOrder).toBeGreaterThan(500);
 });

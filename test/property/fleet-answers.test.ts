@@ -11,9 +11,11 @@ it("is the decoder's description, with a token of its own for each device", () =
   const encoded = same.map(([description, tokens]) =>
     tokens.map((clientToken) => encodeDescription("cbor", { ...description, clientToken }).slice()),
   );
+  // Remembered first, and then changed.
+  const changed = encoded.chain((all) => mutated(fc.constantFrom(...all)).map((bytes) => [...all, bytes]));
   const anything = fc.oneof(
     encoded,
-    mutated(encoded.map(([first]) => first as Uint8Array)).map((bytes) => [bytes]),
+    changed,
     cborNoise.map((bytes) => [bytes]),
   );
   fc.assert(
@@ -27,6 +29,25 @@ it("is the decoder's description, with a token of its own for each device", () =
     }),
     { numRuns: 500 },
   );
+});
+
+/** A description without files of version 1, with pairs of hex behind the token. */
+function described(head: string, clientToken: string, more = ""): Buffer {
+  return Buffer.from(`${head}61636${clientToken.length}${Buffer.from(clientToken).toString("hex")}${more}`, "hex");
+}
+
+it.each([
+  ["goes by the second of two tokens", ["a4", "aa"], ["a4", "bb"], "617301 617280 6163626161"],
+  ["sees that a member is missing", ["a3", "aa"], ["a4", "aa"], "617301 617280"],
+  ["sees that there is one more", ["a3", "aa"], ["a2", "aa"], "617301 617280"],
+] as const)("%s, as the decoder does", (_, first, second, pairs) => {
+  const answers = new FleetAnswers("cbor");
+  for (const [head, clientToken] of [first, second]) {
+    const bytes = described(head, clientToken, pairs.replaceAll(" ", ""));
+    const description = decodeDescription("cbor", bytes);
+    if (head === first[0]) expect(description).toMatchObject({ streamVersion: 1, clientToken: "aa" });
+    expect(answers.decode("description", bytes)).toEqual(description && { on: "described", description });
+  }
 });
 
 it("reads a description once for all devices, until it is another one", () => {

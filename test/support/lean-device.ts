@@ -14,6 +14,8 @@ export class LeanTestDevice implements FleetEvents {
   readonly blocks: { readonly blockId: number; readonly payload: Buffer }[] = [];
   error: OtaError | undefined;
   connection: LeanConnection;
+  /** Called for each block. */
+  afterBlock: (blockId: number) => void = () => {};
   private payload: Buffer[] = [];
   private readonly events = new EventEmitter();
 
@@ -52,6 +54,7 @@ export class LeanTestDevice implements FleetEvents {
   blockArrived(_fileId: number, blockId: number): void {
     this.blocks.push({ blockId, payload: Buffer.concat(this.payload) });
     this.payload = [];
+    this.afterBlock(blockId);
     this.events.emit("change");
   }
 
@@ -100,7 +103,8 @@ export async function startScriptedBroker(
 
 /** CONNACK with return code 0. */
 export const CONNACK = generate({ cmd: "connack", returnCode: 0, sessionPresent: false });
-const SUBACK = generate({ cmd: "suback", messageId: 1, granted: [0, 0] });
+/** SUBACK for a greeting's two filters. */
+export const SUBACK = generate({ cmd: "suback", messageId: 1, granted: [0, 0] });
 
 /** Greets like a broker; says whether the packet was a greeting. */
 export function greet(packet: Packet, socket: Socket): boolean {

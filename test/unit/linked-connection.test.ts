@@ -14,7 +14,11 @@ import { makePlan } from "../support/virtual-fleet.ts";
 const BLOCK = new Uint8Array(4096).fill(7);
 
 /** A connection behind a link, with the test as the network inside and the device outside. */
-function open(faults: FleetFaults, device: DeviceProfile = DEVICE_PROFILES.linux) {
+function open(
+  faults: FleetFaults,
+  device: DeviceProfile = DEVICE_PROFILES.linux,
+  onBlock: (blockId: number) => void = () => {},
+) {
   const clock = new VirtualClock();
   const lines: string[] = [];
   const told: string[] = [];
@@ -34,8 +38,10 @@ function open(faults: FleetFaults, device: DeviceProfile = DEVICE_PROFILES.linux
     connect: () => inner,
   };
   const events = {
-    takeBlock: (_file: number, blockId: number, _size: number, _token: string | undefined, crc: number) =>
-      told.push(`block ${blockId} ${crc}`),
+    takeBlock: (_file: number, blockId: number, _size: number, _token: string | undefined, crc: number) => {
+      told.push(`block ${blockId} ${crc}`);
+      onBlock(blockId);
+    },
     messageArrived: (topic: string, payload: Uint8Array) => told.push(`${topic} ${Buffer.from(payload)}`),
     lost: ({ code }: OtaError) => told.push(code),
   } as unknown as FleetEvents;
@@ -62,6 +68,16 @@ function open(faults: FleetFaults, device: DeviceProfile = DEVICE_PROFILES.linux
 }
 
 describe("a connection behind a link", () => {
+  it("carries nothing of what came at once behind the end", () => {
+    const { connection, stats } = open({ loss: 0 }, undefined, (blockId) => {
+      if (blockId === 1) connection.close();
+    });
+    connection.runArrived({ fileId: 0, blockId: 0, blockCount: 1, sizeBytes: 4096, bytes: BLOCK, start: 0 });
+    const bytes = new Uint8Array(3 * 4096);
+    connection.runArrived({ fileId: 0, blockId: 1, blockCount: 3, sizeBytes: 4096, bytes, start: 0 });
+    expect(stats.sentBytes).toBe(2 * 4096);
+  });
+
   it("carries blocks that came at once as messages of their own", async () => {
     const { connection, told, run, stats } = open({ bandwidthBytesPerSecond: 8192 });
     const bytes = Uint8Array.from({ length: 2 * 4096 + 9 }, (_, index) => index / 4096);

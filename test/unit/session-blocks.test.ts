@@ -1,5 +1,6 @@
 /** What a download session makes of arriving blocks: which are kept, and which lead to a further request. */
 import { describe, expect, it } from "vitest";
+import type { GetRequest } from "../../shared/protocol/messages.ts";
 import { BLOCK_BYTES, blocksOf, range, SessionDriver } from "../support/session-driver.ts";
 
 const KEEP = (blockId: number) => ({ do: "keepBlock", fileId: 0, blockId });
@@ -109,6 +110,73 @@ describe("a block that is not new", () => {
   });
 });
 
+describe("blocks that come at once", () => {
+  const start = (): { driver: SessionDriver; first: GetRequest } => {
+    const driver = new SessionDriver();
+    const [first] = driver.start();
+    return { driver, first: first as GetRequest };
+  };
+  const runOf = ({ clientToken }: GetRequest, blockId: number, blockCount: number) => ({
+    ...{ fileId: 0, blockId, blockCount, sizeBytes: BLOCK_BYTES },
+    ...(clientToken !== undefined && { clientToken }),
+  });
+
+  it("are taken when each is new and asked for, and further ones are asked for behind the last", () => {
+    const { driver, first } = start();
+    driver.nowMs += 1;
+    const commands = driver.feedRun(runOf(first, 0, 16));
+    expect(commands?.map((command) => command.do)).toEqual(["publishGet"]);
+    expect(driver.gets.flatMap(blocksOf)).toEqual(range(0, 40));
+    expect(driver.session.progress()).toMatchObject({ heldBlocks: 16 });
+    expect(driver.feedRun(runOf(driver.gets[1] as GetRequest, 16, 24))).toEqual([
+      expect.objectContaining({ do: "verifyFile" }),
+    ]);
+  });
+
+  it("open the window as they do one by one", () => {
+    const askedAfter = (deliver: (driver: SessionDriver, first: GetRequest) => void): number => {
+      const driver = new SessionDriver({ files: [{ fileId: 0, sizeBytes: 500 * BLOCK_BYTES }] });
+      const [first] = driver.start();
+      driver.nowMs += 1;
+      deliver(driver, first as GetRequest);
+      return driver.gets.flatMap(blocksOf).length;
+    };
+    const oneByOne = askedAfter((driver, first) => {
+      for (const blockId of range(0, 16)) driver.arrive(blockId, first);
+    });
+    const atOnce = askedAfter((driver, first) => driver.feedRun(runOf(first, 0, 16)));
+    // What is left over for a request of an answer is not asked for yet.
+    expect(atOnce).toBeGreaterThan(oneByOne - 32);
+    expect(atOnce).toBeLessThanOrEqual(oneByOne);
+  });
+
+  it.each([
+    ["that nobody asked for", (first: GetRequest) => runOf(first, 10, 10)],
+    ["of another file", (first: GetRequest) => ({ ...runOf(first, 0, 4), fileId: 1 })],
+    ["without a token", (first: GetRequest) => ({ ...runOf(first, 0, 4), clientToken: undefined })],
+    ["of another request", (first: GetRequest) => ({ ...runOf(first, 0, 4), clientToken: "another" })],
+    ["past the end", (first: GetRequest) => runOf(first, 15, 2 ** 31)],
+    ["of another length", (first: GetRequest) => ({ ...runOf(first, 0, 4), sizeBytes: BLOCK_BYTES - 1 })],
+    ["of which one is there", (first: GetRequest) => runOf(first, 4, 4)],
+  ])("are not taken when there is one %s", (_, make) => {
+    const { driver, first } = start();
+    driver.arrive(5, first);
+    const { deadlineMs } = driver.session;
+    const before = driver.session.progress();
+    driver.nowMs += 5;
+    expect(driver.feedRun(make(first))).toBeUndefined();
+    expect(driver.session.progress()).toEqual(before);
+    expect(driver.session.deadlineMs).toBe(deadlineMs);
+  });
+
+  it("are not taken while the stream is described again", () => {
+    const { driver, first } = start();
+    driver.reject("VersionMismatch", first);
+    expect(driver.kinds().at(-1)).toBe("publishDescribe");
+    expect(driver.feedRun(runOf(first, 0, 4))).toBeUndefined();
+  });
+});
+
 describe("a block that nobody asked for", () => {
   it("is kept if it fits, and is not asked for any more", () => {
     const driver = new SessionDriver();
@@ -124,6 +192,8 @@ describe("a block that nobody asked for", () => {
   it.each([
     { blockId: 40, sizeBytes: BLOCK_BYTES, why: "past the end" },
     { blockId: 2 ** 52, sizeBytes: BLOCK_BYTES, why: "far past the end" },
+    { blockId: -1, sizeBytes: BLOCK_BYTES, why: "before the beginning" },
+    { blockId: 0.5, sizeBytes: BLOCK_BYTES, why: "between two blocks" },
     { blockId: 3, sizeBytes: 0, why: "empty" },
     { blockId: 3, sizeBytes: BLOCK_BYTES - 1, why: "short" },
     { blockId: 3, sizeBytes: BLOCK_BYTES + 1, why: "long" },
