@@ -88,10 +88,14 @@ export class FileDownload {
     return arrival;
   }
 
-  /** Takes in data messages that came at once, when they answer one outstanding request and each is new; says whether it was so. */
+  /**
+   * Takes in data messages that came at once, when they answer one outstanding request and each is new; says whether it
+   * was so. Not those of the very first answer: with each of its blocks the window opens, and what is asked for meanwhile
+   * is little. A fleet that begins together would wait longer for full answers to all than its timers know from the first.
+   */
   takeRun({ fileId, blockId, blockCount, sizeBytes, clientToken }: RunArrived, nowMs: number): boolean {
     const request = clientToken === undefined ? undefined : this.ledger.findOutstanding(clientToken);
-    if (request === undefined || fileId !== this.file.fileId) return false;
+    if (request === undefined || request.mark.deliveredBytes === 0 || fileId !== this.file.fileId) return false;
     if (!this.ledger.arriveRun(blockId, blockCount, sizeBytes, request)) return false;
     const { window } = this.options;
     this.isFlowing = true;

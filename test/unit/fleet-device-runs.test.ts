@@ -12,12 +12,16 @@ import type { GetRequest } from "../../shared/protocol/messages.ts";
 import { formatTopic } from "../../shared/protocol/topics.ts";
 import { seededRandom } from "../../shared/random.ts";
 
-const BLOCK_BYTES = 256;
+const BLOCK_BYTES = 4096;
+const BLOCKS = 30;
 /** The file, and something behind it. */
-const MEMORY = Uint8Array.from({ length: 20 * BLOCK_BYTES }, (_, index) => index * 31);
-const FILE = MEMORY.subarray(0, 10 * BLOCK_BYTES - 7);
+const MEMORY = Uint8Array.from({ length: 2 * BLOCKS * BLOCK_BYTES }, (_, index) => index * 31 + (index >> 8));
+const FILE = MEMORY.subarray(0, BLOCKS * BLOCK_BYTES - 7);
+const LAST_BYTES = BLOCK_BYTES - 7;
+/** The first answer opens the window, block by block. */
+const OPENING_BLOCKS = 16;
 
-/** A device that was told of a file and has asked for all of it; the test is its broker. */
+/** A device that has its first answer and has asked for the rest, 14 blocks, at once; the test is its broker. */
 function open(keepBlockCrcs = false) {
   const clock = new VirtualClock();
   const sent: GetRequest[] = [];
@@ -54,57 +58,60 @@ function open(keepBlockCrcs = false) {
     encodeDescription("cbor", { streamVersion: 1, files }),
   );
   const arrive = (blockId: number, blockCount: number, sizeBytes = BLOCK_BYTES, bytes = MEMORY): void => {
-    const clientToken = sent[0]?.clientToken;
+    const clientToken = sent.at(-1)?.clientToken;
     events?.runArrived({ fileId: 0, blockId, blockCount, sizeBytes, clientToken, bytes, start: blockId * BLOCK_BYTES });
   };
+  network.nowMs = 5;
+  arrive(0, OPENING_BLOCKS);
+  expect(sent.map(({ blockCount }) => blockCount)).toEqual([OPENING_BLOCKS, BLOCKS - OPENING_BLOCKS]);
   return { device, sent, arrive };
 }
 
 describe("blocks that come at once", () => {
   it("are kept and counted, and the file is verified behind the last one", () => {
     const { device, arrive } = open();
-    arrive(0, 4);
-    arrive(4, 5);
-    expect(device.stats).toMatchObject({ blocks: 9, bytes: 9 * BLOCK_BYTES, messages: 9, files: 0 });
-    arrive(9, 1, BLOCK_BYTES - 7);
-    expect(device.stats).toMatchObject({ blocks: 10, bytes: FILE.length, receivedBytes: FILE.length, files: 1 });
-    expect(device.stats).toMatchObject({ failure: undefined, requests: 1, duplicates: 0, malformedMessages: 0 });
+    arrive(16, 4);
+    arrive(20, 9);
+    expect(device.stats).toMatchObject({ blocks: 29, bytes: 29 * BLOCK_BYTES, messages: 29, files: 0 });
+    arrive(29, 1, LAST_BYTES);
+    expect(device.stats).toMatchObject({ blocks: 30, bytes: FILE.length, receivedBytes: FILE.length, files: 1 });
+    expect(device.stats).toMatchObject({ failure: undefined, requests: 2, duplicates: 0, malformedMessages: 0 });
   });
 
   it("are taken one by one when some of them are there already, or do not fit", () => {
     const { device, arrive } = open();
-    arrive(2, 3);
-    arrive(0, 9);
-    expect(device.stats).toMatchObject({ blocks: 9, messages: 12, receivedBytes: 12 * BLOCK_BYTES });
-    arrive(8, 4);
-    arrive(9, 1, BLOCK_BYTES - 7);
-    expect(device.stats).toMatchObject({ files: 1, blocks: 10, messages: 17, duplicates: 4, impossible: 3 });
+    arrive(18, 3);
+    arrive(16, 13);
+    expect(device.stats).toMatchObject({ blocks: 29, messages: 32, receivedBytes: 32 * BLOCK_BYTES });
+    arrive(28, 4);
+    arrive(29, 1, LAST_BYTES);
+    expect(device.stats).toMatchObject({ files: 1, blocks: 30, messages: 37, duplicates: 4, impossible: 3 });
     expect(device.isEnded).toBe(true);
   });
 
   it("change nothing after the device has ended", () => {
     const { device, arrive } = open();
     device.stop();
-    arrive(0, 4);
-    expect(device.stats).toMatchObject({ blocks: 0, messages: 0, failure: { code: "Interrupted" } });
+    arrive(16, 4);
+    expect(device.stats).toMatchObject({ blocks: 16, messages: 16, failure: { code: "Interrupted" } });
   });
 
   it("count up to the one that ended the download", () => {
     const { device, arrive } = open();
-    arrive(9, 1, BLOCK_BYTES - 7);
-    arrive(1, 8);
-    arrive(0, 9);
-    expect(device.stats).toMatchObject({ files: 1, messages: 10, receivedBytes: FILE.length, duplicates: 0 });
+    arrive(29, 1, LAST_BYTES);
+    arrive(17, 12);
+    arrive(16, 13);
+    expect(device.stats).toMatchObject({ files: 1, messages: 30, receivedBytes: FILE.length, duplicates: 0 });
   });
 
   it.each([true, false])("make a wrong file when one of them is wrong, keepBlockCrcs %s", (keepBlockCrcs) => {
     const { device, sent, arrive } = open(keepBlockCrcs);
     const wrong = MEMORY.slice();
-    wrong[5 * BLOCK_BYTES] = 1 + (wrong[5 * BLOCK_BYTES] as number);
-    arrive(0, 9, BLOCK_BYTES, wrong);
-    arrive(9, 1, BLOCK_BYTES - 7);
+    wrong[21 * BLOCK_BYTES] = 1 + (wrong[21 * BLOCK_BYTES] as number);
+    arrive(16, 13, BLOCK_BYTES, wrong);
+    arrive(29, 1, LAST_BYTES);
     expect(device.stats).toMatchObject({ files: 0, failedVerifications: 1 });
     // Without a manifest nobody can tell which.
-    expect(sent.at(-1)?.blockCount).toBe(10);
+    expect(sent.at(-1)?.blockCount).toBe(BLOCKS);
   });
 });

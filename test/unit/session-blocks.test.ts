@@ -111,69 +111,103 @@ describe("a block that is not new", () => {
 });
 
 describe("blocks that come at once", () => {
-  const start = (): { driver: SessionDriver; first: GetRequest } => {
-    const driver = new SessionDriver();
-    const [first] = driver.start();
-    return { driver, first: first as GetRequest };
-  };
-  const runOf = ({ clientToken }: GetRequest, blockId: number, blockCount: number) => ({
-    ...{ fileId: 0, blockId, blockCount, sizeBytes: BLOCK_BYTES },
-    ...(clientToken !== undefined && { clientToken }),
-  });
-
-  it("are taken when each is new and asked for, and further ones are asked for behind the last", () => {
-    const { driver, first } = start();
+  /** A session that has its first answer, and the requests that it has sent since. */
+  const start = (blocks = 500): { driver: SessionDriver; first: GetRequest; next: GetRequest[] } => {
+    const driver = new SessionDriver({ files: [{ fileId: 0, sizeBytes: blocks * BLOCK_BYTES }] });
+    const [first] = driver.start() as [GetRequest];
     driver.nowMs += 1;
-    const commands = driver.feedRun(runOf(first, 0, 16));
-    expect(commands?.map((command) => command.do)).toEqual(["publishGet"]);
-    expect(driver.gets.flatMap(blocksOf)).toEqual(range(0, 40));
-    expect(driver.session.progress()).toMatchObject({ heldBlocks: 16 });
-    expect(driver.feedRun(runOf(driver.gets[1] as GetRequest, 16, 24))).toEqual([
-      expect.objectContaining({ do: "verifyFile" }),
-    ]);
+    for (const blockId of blocksOf(first)) driver.arrive(blockId, first);
+    driver.nowMs += 1;
+    return { driver, first, next: driver.gets.slice(1) };
+  };
+  const runOf = (request: GetRequest | undefined, blockIds = blocksOf(request as GetRequest)) => ({
+    fileId: 0,
+    blockId: blockIds[0] ?? 0,
+    blockCount: blockIds.length,
+    sizeBytes: BLOCK_BYTES,
+    clientToken: request?.clientToken,
   });
 
-  it("open the window as they do one by one", () => {
-    const askedAfter = (deliver: (driver: SessionDriver, first: GetRequest) => void): number => {
-      const driver = new SessionDriver({ files: [{ fileId: 0, sizeBytes: 500 * BLOCK_BYTES }] });
-      const [first] = driver.start();
-      driver.nowMs += 1;
-      deliver(driver, first as GetRequest);
+  /** All that a request asks for but the first two. */
+  const later = (request: GetRequest) => runOf(request, blocksOf(request).slice(2));
+
+  it("are taken when each is new and asked for, and lead to what the last one leads to", () => {
+    const { driver, next } = start(40);
+    expect(next.flatMap(blocksOf)).toEqual(range(16, 40));
+    expect(driver.feedRun(runOf(next[0]))).toEqual([]);
+    expect(driver.session.progress()?.heldBlocks).toBe(blocksOf(next[1] as GetRequest)[0]);
+    expect(driver.feedRun(runOf(next[1]))).toEqual([expect.objectContaining({ do: "verifyFile" })]);
+  });
+
+  it("open the window as they do one by one, and further ones are asked for behind them", () => {
+    const askedAfter = (deliver: (driver: SessionDriver, next: GetRequest) => void): number => {
+      const { driver, next } = start();
+      for (const request of next) deliver(driver, request);
       return driver.gets.flatMap(blocksOf).length;
     };
-    const oneByOne = askedAfter((driver, first) => {
-      for (const blockId of range(0, 16)) driver.arrive(blockId, first);
+    const oneByOne = askedAfter((driver, request) => {
+      for (const blockId of blocksOf(request)) driver.arrive(blockId, request);
     });
-    const atOnce = askedAfter((driver, first) => driver.feedRun(runOf(first, 0, 16)));
+    const atOnce = askedAfter((driver, request) => {
+      expect(driver.feedRun(runOf(request))?.every((command) => command.do === "publishGet")).toBe(true);
+    });
     // What is left over for a request of an answer is not asked for yet.
     expect(atOnce).toBeGreaterThan(oneByOne - 32);
     expect(atOnce).toBeLessThanOrEqual(oneByOne);
   });
 
+  it("are not taken when they are the very first, whose every block opens the window", () => {
+    const driver = new SessionDriver();
+    const [first] = driver.start();
+    expect(driver.feedRun(runOf(first))).toBeUndefined();
+    expect(driver.session.progress()).toMatchObject({ heldBlocks: 0 });
+  });
+
+  it("are taken from the first answer on in a further file, which flows from then on", () => {
+    const sizeBytes = 100 * BLOCK_BYTES;
+    const deadlineAfter = (deliver: (driver: SessionDriver, request: GetRequest) => void): number | undefined => {
+      const driver = new SessionDriver({ files: [0, 1].map((fileId) => ({ fileId, sizeBytes })) });
+      driver.deliver(driver.start());
+      driver.feed({ on: "verified", fileId: 0 });
+      driver.open();
+      driver.nowMs += 1;
+      deliver(driver, driver.last("publishGet").request);
+      return driver.session.deadlineMs;
+    };
+    const oneByOne = deadlineAfter((driver, request) => {
+      for (const blockId of blocksOf(request)) driver.arrive(blockId, request);
+    });
+    const atOnce = deadlineAfter((driver, request) => {
+      expect(driver.feedRun({ ...runOf(request), fileId: 1 })).toBeDefined();
+    });
+    expect(atOnce).toBe(oneByOne);
+  });
+
   it.each([
-    ["that nobody asked for", (first: GetRequest) => runOf(first, 10, 10)],
-    ["of another file", (first: GetRequest) => ({ ...runOf(first, 0, 4), fileId: 1 })],
-    ["without a token", (first: GetRequest) => ({ ...runOf(first, 0, 4), clientToken: undefined })],
-    ["of another request", (first: GetRequest) => ({ ...runOf(first, 0, 4), clientToken: "another" })],
-    ["past the end", (first: GetRequest) => runOf(first, 15, 2 ** 31)],
-    ["of another length", (first: GetRequest) => ({ ...runOf(first, 0, 4), sizeBytes: BLOCK_BYTES - 1 })],
-    ["of which one is there", (first: GetRequest) => runOf(first, 4, 4)],
+    ["that this request did not ask for", (next: GetRequest) => runOf(next, range(18, 90))],
+    ["of another file", (next: GetRequest) => ({ ...later(next), fileId: 1 })],
+    ["without a token", (next: GetRequest) => ({ ...later(next), clientToken: undefined })],
+    ["of another request", (next: GetRequest) => ({ ...later(next), clientToken: "another" })],
+    ["past the end", (next: GetRequest) => ({ ...later(next), blockCount: 2 ** 31 })],
+    ["of another length", (next: GetRequest) => ({ ...later(next), sizeBytes: BLOCK_BYTES - 1 })],
+    ["that is there", (next: GetRequest) => runOf(next, range(16, 20))],
   ])("are not taken when there is one %s", (_, make) => {
-    const { driver, first } = start();
-    driver.arrive(5, first);
+    const { driver, next } = start();
+    driver.arrive(17, next[0]);
+    expect(start().driver.feedRun(later(next[0] as GetRequest))).toBeDefined();
     const { deadlineMs } = driver.session;
     const before = driver.session.progress();
     driver.nowMs += 5;
-    expect(driver.feedRun(make(first))).toBeUndefined();
+    expect(driver.feedRun(make(next[0] as GetRequest))).toBeUndefined();
     expect(driver.session.progress()).toEqual(before);
     expect(driver.session.deadlineMs).toBe(deadlineMs);
   });
 
   it("are not taken while the stream is described again", () => {
-    const { driver, first } = start();
-    driver.reject("VersionMismatch", first);
+    const { driver, next } = start();
+    driver.reject("VersionMismatch", next[0]);
     expect(driver.kinds().at(-1)).toBe("publishDescribe");
-    expect(driver.feedRun(runOf(first, 0, 4))).toBeUndefined();
+    expect(driver.feedRun(runOf(next[0]))).toBeUndefined();
   });
 });
 
