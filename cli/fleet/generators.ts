@@ -38,9 +38,15 @@ const GENERATOR = fileURLToPath(new URL(`./generator${extname(import.meta.url)}`
 /**
  * Thousands of devices hold little, and what they threw away would be most of their memory. So the young generation is
  * small, of two halves of 8 MiB, but has that size from the beginning: a smaller one moves what is thrown away soon to the
- * old one. And the old one is cleaned when it has grown by a fifth (by up to four times otherwise).
+ * old one. And the old one is cleaned when it has grown by a fifth (by up to four times otherwise), but not below 64 MiB,
+ * which a thousand devices do not need: to go through it is a tenth of what they cost.
  */
-const NODE_FLAGS = ["--min-semi-space-size=8", "--max-semi-space-size=8", "--heap-growing-percent=20"];
+const NODE_FLAGS = [
+  "--min-semi-space-size=8",
+  "--max-semi-space-size=8",
+  "--initial-old-space-size=64",
+  "--heap-growing-percent=20",
+];
 
 /** Runs a plan in its processes; what becomes of one of them is lost alone. */
 export async function runGenerators(options: GeneratorOptions): Promise<GeneratorResults> {
