@@ -17,8 +17,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     rule: "a duplicate never triggers a request",
     file: "device/protocol/stream-download.ts",
-    find: "if (!this.keepIfNew(input, nowMs)) return;",
-    replace: "if (!this.keepIfNew(input, nowMs)) return void this.ask(nowMs, true);",
+    find: "if (this.keepIfNew(input, nowMs)) this.goOn(nowMs);",
+    replace: "this.keepIfNew(input, nowMs);\n    this.ask(nowMs, true);",
   },
   {
     rule: "a timer is armed with every send",
