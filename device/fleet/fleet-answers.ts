@@ -2,6 +2,7 @@
 import { decodeChecksums, decodeDescription, decodeRejected } from "../../shared/protocol/decode-response.ts";
 import type { Description } from "../../shared/protocol/messages.ts";
 import type { Format, Operation } from "../../shared/protocol/topics.ts";
+import { readFirstToken } from "../../shared/protocol/usual-get.ts";
 import { WIRE_KEY } from "../../shared/protocol/wire-keys.ts";
 import type { SessionInput } from "../protocol/session-types.ts";
 
@@ -12,14 +13,8 @@ interface KnownDescription {
   readonly description: Description;
 }
 
-/** The head of a text of one character: a key. */
-const KEY = 0x61;
-const TEXT = 0x60;
-/** Texts of more bytes have a longer head. */
-const MAX_SHORT_BYTES = 23;
-const ASCII_END = 0x80;
-const TOKEN_AT = 4;
-const TOKEN_KEY = Buffer.of(KEY, WIRE_KEY.clientToken.charCodeAt(0));
+/** As CBOR spells it: a text of one character. */
+const TOKEN_KEY = Buffer.of(0x61, WIRE_KEY.clientToken.charCodeAt(0));
 
 /**
  * For all devices of a process. A description differs from one device to the next in its token, which stands first: the
@@ -48,9 +43,9 @@ export class FleetAnswers {
   }
 
   private decodeDescription(message: Uint8Array): Description | undefined {
-    const clientToken = this.format === "cbor" ? readFirstToken(message) : undefined;
-    if (clientToken === undefined) return decodeDescription(this.format, message);
-    const tokenEnd = TOKEN_AT + clientToken.length;
+    const first = this.format === "cbor" ? readFirstToken(message) : undefined;
+    if (first === undefined) return decodeDescription(this.format, message);
+    const { clientToken, end: tokenEnd } = first;
     const { known } = this;
     if (known !== undefined && message[0] === known.bytes[0]) {
       const isSame = known.bytes.compare(message, tokenEnd, message.length, known.tokenEnd) === 0;
@@ -63,18 +58,4 @@ export class FleetAnswers {
     this.known = description !== undefined && !hasOtherToken ? { bytes, tokenEnd, description } : undefined;
     return description;
   }
-}
-
-/** The token of a CBOR map that begins with a short ASCII one. */
-function readFirstToken(message: Uint8Array): string | undefined {
-  const length = (message[TOKEN_AT - 1] ?? 0) - TEXT;
-  if (message[1] !== TOKEN_KEY[0] || message[2] !== TOKEN_KEY[1]) return undefined;
-  if (length < 0 || length > MAX_SHORT_BYTES || TOKEN_AT + length > message.length) return undefined;
-  let token = "";
-  for (let at = TOKEN_AT; at < TOKEN_AT + length; at++) {
-    const byte = message[at] as number;
-    if (byte >= ASCII_END) return undefined;
-    token += String.fromCharCode(byte);
-  }
-  return token;
 }

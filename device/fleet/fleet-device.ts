@@ -13,7 +13,7 @@ import { FleetReceiver } from "./fleet-receiver.ts";
 import { FleetRequests } from "./fleet-requests.ts";
 import { addProgress, type DeviceStats, newDeviceStats, type SessionCounts } from "./fleet-stats.ts";
 import type { Timed } from "./lean-timers.ts";
-import { blocksIn, crcOfRun, type ReceivedRun } from "./received-run.ts";
+import { type ReceivedRun, takeOneByOne } from "./received-run.ts";
 import { reconnectDelayMs } from "./reconnect-delay.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -145,11 +145,7 @@ export class FleetDevice implements FleetEvents, FleetMember, Timed {
     const { network } = this.job;
     const commands = session?.handleRun(run, network.nowMs);
     if (commands === undefined) {
-      for (const block of blocksIn(run)) {
-        // What comes behind the block that ended the download is nobody's.
-        if (this.isEnded) break;
-        this.takeBlock(block.fileId, block.blockId, block.sizeBytes, block.clientToken, crcOfRun(block, 0));
-      }
+      takeOneByOne(run, this);
       return;
     }
     stats.messages += blockCount;

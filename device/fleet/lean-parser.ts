@@ -143,22 +143,21 @@ export class LeanParser {
     if (end === NEED_MORE) return NEED_MORE;
     if (end - start > MAX_PACKET_BYTES) this.fault ??= "packetTooLarge";
     if (this.fault !== undefined) return limit - start;
+    let isData = false;
     if (bytes[start] === PUBLISH_QOS_0 && this.topic !== undefined) {
       if (limit < end && limit - start < this.enoughBytes) return NEED_MORE;
-      const isData =
-        startsWith(view, this.at, limit, this.topic) && this.readDataHead(bytes, end, this.topic.byteLength);
-      if (isData && end <= limit && bytes[end - 1] === CBOR_BREAK) {
-        this.addToRun(bytes);
-        return end - start;
-      }
-      this.endRun();
-      if (isData) {
-        this.payloadLeft = this.sizeBytes;
-        this.awaitsBreak = true;
-        return this.at - start;
-      }
+      isData = startsWith(view, this.at, limit, this.topic) && this.readDataHead(bytes, end, this.topic.byteLength);
+    }
+    if (isData && end <= limit && bytes[end - 1] === CBOR_BREAK) {
+      this.addToRun(bytes);
+      return end - start;
     }
     this.endRun();
+    if (isData) {
+      this.payloadLeft = this.sizeBytes;
+      this.awaitsBreak = true;
+      return this.at - start;
+    }
     const available = Math.min(end, limit);
     if (available === end) {
       this.sink.packetArrived(bytes.subarray(start, end));

@@ -15,7 +15,7 @@ import {
   truncateMessage,
   type WholeMessage,
 } from "./linked-messages.ts";
-import { blocksIn, crcOfRun, type ReceivedRun } from "./received-run.ts";
+import { type ReceivedRun, takeOneByOne } from "./received-run.ts";
 import { type LinkEnd, SimLink, type SimLinkOptions } from "./sim-link.ts";
 
 /** The link of a device, which outlives its connections. */
@@ -42,7 +42,8 @@ export class LinkedConnection implements FleetConnection, FleetEvents, LinkEnd<L
   private readonly flash: FlashQueue<LinkMessage>;
   /** Of the payload that is arriving. */
   private blockCrc = 0;
-  private isEnded = false;
+  /** Whether it was closed, dropped or lost: nothing is carried any more. */
+  isEnded = false;
   private isPaused = false;
 
   constructor(link: LinkState, options: FleetConnectionOptions, events: FleetEvents) {
@@ -111,10 +112,7 @@ export class LinkedConnection implements FleetConnection, FleetEvents, LinkEnd<L
   }
 
   runArrived(run: ReceivedRun): void {
-    for (const block of blocksIn(run)) {
-      if (this.isEnded) break;
-      this.takeBlock(block.fileId, block.blockId, block.sizeBytes, block.clientToken, crcOfRun(block, 0));
-    }
+    takeOneByOne(run, this);
   }
 
   payloadArrived(bytes: Uint8Array, start: number, end: number): void {

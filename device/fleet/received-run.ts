@@ -22,6 +22,21 @@ export function* blocksIn(run: ReceivedRun): Generator<ReceivedRun> {
   }
 }
 
+/** Whoever takes blocks by themselves. */
+interface BlockTaker {
+  readonly isEnded: boolean;
+  takeBlock(fileId: number, blockId: number, sizeBytes: number, clientToken: string | undefined, crc32: number): void;
+}
+
+/** Hands the blocks over by themselves, until their taker has ended. */
+export function takeOneByOne(run: ReceivedRun, taker: BlockTaker): void {
+  for (const block of blocksIn(run)) {
+    // What comes behind the block that ended a download is nobody's.
+    if (taker.isEnded) return;
+    taker.takeBlock(block.fileId, block.blockId, block.sizeBytes, block.clientToken, crcOfRun(block, 0));
+  }
+}
+
 /** A run that still grows. */
 export type GrowingRun = { -readonly [Key in keyof ReceivedRun]: ReceivedRun[Key] };
 

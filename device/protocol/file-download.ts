@@ -100,12 +100,13 @@ export class FileDownload {
     const { window } = this.options;
     this.isFlowing = true;
     // As one by one: the first block ends the round trip, and the others come behind it.
-    const first = request.answered ? 0 : 1;
-    if (first === 1) {
+    let blocksLeft = blockCount;
+    if (!request.answered) {
       window.markDelivered(sizeBytes, request.mark, nowMs);
       this.noteAnswered(request, nowMs);
+      blocksLeft--;
     }
-    if (blockCount > first) window.markDelivered((blockCount - first) * sizeBytes, request.mark, nowMs);
+    if (blocksLeft > 0) window.markDelivered(blocksLeft * sizeBytes, request.mark, nowMs);
     return true;
   }
 

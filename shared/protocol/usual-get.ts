@@ -1,4 +1,4 @@
-/** Reads requests in CBOR as devices usually write them, without the general decoder. No IO. */
+/** Reads requests in CBOR as devices usually write them, and the tokens of messages, without the general decoder. No IO. */
 import {
   MAX_BITMAP_BYTES,
   MAX_BLOCK_COUNT,
@@ -52,13 +52,23 @@ export function readUsualGet(bytes: Uint8Array): GetRequest | undefined {
 /** Reads a describe request in CBOR as {@link readUsualGet} does: a map of nothing, or of an ASCII token. */
 export function readUsualDescribe(bytes: Uint8Array): DescribeRequest | undefined {
   if (bytes.length === 1 && bytes[0] === MAP) return {};
-  if (bytes[0] !== MAP + 1 || bytes[1] !== TEXT + 1 || bytes[2] !== CLIENT_TOKEN) return undefined;
+  const first = bytes[0] === MAP + 1 ? readFirstToken(bytes) : undefined;
+  return first?.end === bytes.length ? { clientToken: first.clientToken } : undefined;
+}
+
+/**
+ * Reads the token with which a map in CBOR begins, and where it ends: ASCII, of at most 64 bytes. Undefined for a map that
+ * begins with another member or another token.
+ */
+export function readFirstToken(bytes: Uint8Array): { readonly clientToken: string; readonly end: number } | undefined {
+  if (bytes[1] !== TEXT + 1 || bytes[2] !== CLIENT_TOKEN) return undefined;
   const tokenBytes = argumentAt(bytes, 3);
-  if (((bytes[3] as number) & 0xe0) !== TEXT || tokenBytes === ABSENT || tokenBytes > MAX_CLIENT_TOKEN_BYTES)
-    return undefined;
+  if (tokenBytes === ABSENT || tokenBytes > MAX_CLIENT_TOKEN_BYTES) return undefined;
+  if (((bytes[3] as number) & 0xe0) !== TEXT) return undefined;
   const from = 3 + headLength(bytes[3] as number);
-  const clientToken = from + tokenBytes === bytes.length ? asciiAt(bytes, from, bytes.length) : undefined;
-  return clientToken === undefined ? undefined : { clientToken };
+  const end = from + tokenBytes;
+  const clientToken = asciiAt(bytes, from, end);
+  return clientToken === undefined ? undefined : { clientToken, end };
 }
 
 /** Reads the value that begins at `at` into the draft; returns the index after it, or ABSENT. */
